@@ -1,0 +1,308 @@
+"""The border between policy (Python) and mechanism (Rust). This stub is the contract.
+
+Everything here is typed, frozen where it is data, and never called on the path of a request. Calls that may wait
+release the GIL. Durations are seconds (`float`), sizes are bytes (`int`), addresses are ``"127.0.0.1:2000"``,
+``"[::1]:2000"``, ``"localhost:3000"`` or ``"unix:/path"``.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, final
+
+__version__: str
+
+class CoreError(Exception):
+    """What the core could not do; the message says what, where and what to do. The base of the errors below."""
+
+class AddressError(CoreError):
+    """An address that cannot be parsed, resolved or bound (taken port, missing permission)."""
+
+class TlsError(CoreError):
+    """A certificate, key or authority that cannot be read or does not fit."""
+
+class TableError(CoreError):
+    """A routing table that contradicts itself: an unknown service, a doubled id."""
+
+@final
+class Tls:
+    """What a listener shows to clients: certificates by server name, TLS 1.2 and 1.3, ALPN h2 and http/1.1.
+
+    `certificates` are pairs of PEM files (chain, key); the first is shown to clients that ask for no known name.
+    Raises `TlsError`, which names the file.
+    """
+
+    def __new__(cls, certificates: Sequence[tuple[str, str]]) -> Tls: ...
+
+@final
+class ClientTls:
+    """How a server is verified: by the authorities in the PEM file `ca`, never left out.
+
+    `server_name` is what its certificate must be for; by default the host of the address, `"localhost"` for a
+    Unix socket. Raises `TlsError`.
+    """
+
+    def __new__(cls, ca: str, *, server_name: str | None = None) -> ClientTls: ...
+
+@final
+class Limits:
+    """What a listener bears from clients. Values of 0 are refused; defaults and their precedents: docs/balancer.md."""
+
+    def __new__(
+        cls,
+        *,
+        header_timeout: float = 30.0,
+        body_idle_timeout: float = 60.0,
+        body_min_rate: int = 500,
+        body_grace: float = 20.0,
+        write_idle_timeout: float = 60.0,
+        keep_alive: float = 75.0,
+        keep_alive_http2: float = 180.0,
+        header_line: int = 8192,
+        header_bytes: int = 32768,
+        header_count: int = 100,
+        connections: int = 0,
+        streams: int = 100,
+        stream_window: int = 65536,
+        connection_window: int = 1048576,
+        resets_per_second: int = 100,
+        pings_per_second: int = 100,
+        settings_per_second: int = 50,
+        continuations_per_second: int = 20,
+    ) -> Limits:
+        """`connections` is the most at once over all listeners; 0 derives it from the open file limit."""
+
+@final
+class Listener:
+    """A bound address that accepts connections for one handler."""
+
+    @property
+    def address(self) -> str:
+        """Where it really listens: port 0 has become a number."""
+
+    def set_tls(self, tls: Tls) -> None:
+        """New handshakes use `tls`; connections that stand are not touched. Raises `TlsError` on a plain listener."""
+
+    def close(self) -> None:
+        """Accepts no more; connections that stand go on."""
+
+@final
+class Event:
+    """Something that happened in the core, for Python to decide about.
+
+    | kind | server | meaning |
+    |---|---|---|
+    | `"drained"` | id | a server that left the table has nothing in flight any more |
+    | `"probe"` | id | a probe ended; `ok`, and `detail` says why not |
+    | `"listener"` | `""` | a listener failed or recovered; `detail` says how |
+    """
+
+    @property
+    def kind(self) -> Literal["drained", "probe", "listener"]: ...
+    @property
+    def server(self) -> str: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def seconds(self) -> float:
+        """How long a probe took; 0 otherwise."""
+
+@final
+class Histogram:
+    """Durations in buckets: `bounds[i]` seconds is the upper bound of `counts[i]`, the last bound is infinite."""
+
+    @property
+    def bounds(self) -> list[float]: ...
+    @property
+    def counts(self) -> list[int]: ...
+    @property
+    def sum(self) -> float: ...
+    def percentile(self, percent: float) -> float:
+        """Seconds below which `percent` (0 to 100) of the durations lie; 0.0 when there are none."""
+
+@final
+class Counters:
+    """What all engine threads have counted since the start."""
+
+    @property
+    def connections_accepted(self) -> int: ...
+    @property
+    def connections_open(self) -> int: ...
+    @property
+    def connections_refused(self) -> int: ...
+    @property
+    def tls_handshakes(self) -> int: ...
+    @property
+    def tls_resumed(self) -> int: ...
+    @property
+    def tls_failed(self) -> int: ...
+    @property
+    def requests_http1(self) -> int: ...
+    @property
+    def requests_http2(self) -> int: ...
+    @property
+    def responses(self) -> dict[str, int]:
+        """By class: `"1xx"` (only 101) to `"5xx"`."""
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Requests that were answered by the engine or the balancer itself, by error code (`"bad_request"` ...)."""
+
+    @property
+    def bytes_received(self) -> int: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a server right now."""
+
+    @property
+    def upstream_connections(self) -> int:
+        """Connections opened to servers."""
+
+    @property
+    def tunnels_open(self) -> int: ...
+    @property
+    def latency(self) -> Histogram:
+        """From the request's head to the end of the response."""
+
+@final
+class Engine:
+    """The event-loop threads of this process, one per core; traffic never waits for the GIL."""
+
+    def __new__(cls, *, threads: int = 0, limits: Limits | None = None) -> Engine:
+        """Starts the threads; 0 means one per core."""
+
+    @property
+    def threads(self) -> int: ...
+    def listen(self, address: str, handler: Balancer, *, tls: Tls | None = None) -> Listener:
+        """Binds in every thread and serves. Raises `AddressError` with what to do about it."""
+
+    def probe(
+        self, server: str, address: str, *, tls: ClientTls | None = None, path: str = "/ping", timeout: float = 5.0
+    ) -> None:
+        """Asks `GET path` once, without waiting; the result comes as an event with this `server`."""
+
+    def events(self, timeout: float) -> list[Event]:
+        """Waits up to `timeout` seconds for events and returns them, oldest first; `[]` after `stop`."""
+
+    def wake(self) -> None:
+        """Makes a waiting `events` return at once."""
+
+    def counters(self) -> Counters: ...
+    def stop(self, drain: float) -> bool:
+        """Stops accepting, closes idle connections, lets requests finish for `drain` seconds, then ends the threads.
+
+        True when nothing had to be cut. Waits; a second call from another thread with `drain=0` cuts it short.
+        """
+
+@final
+class Server:
+    """An app server in a table. The same `id` in the next table is the same server: counters and connections stay."""
+
+    def __new__(
+        cls, id: str, address: str, *, tls: ClientTls | None = None, weight: int = 1, capacity: int = 0
+    ) -> Server:
+        """`weight` is 1 to 1000; `capacity` is the most requests in flight at once, 0 for no bound."""
+
+@final
+class Service:
+    """The servers that may answer one kind of request, in picking order. With none, a request is refused with 503;
+    with `hold` it waits in the queue instead, because a server is expected back."""
+
+    def __new__(
+        cls,
+        name: str,
+        servers: Sequence[Server],
+        *,
+        policy: Literal["round-robin", "least-loaded"] = "round-robin",
+        hold: bool = False,
+    ) -> Service: ...
+
+@final
+class Route:
+    """Requests for `host` (`""`: any) whose path is `path` or below it go to `service`. The first that fits counts.
+
+    `max_body` bytes; 0 takes the balancer's.
+    """
+
+    def __new__(cls, service: str, *, host: str = "", path: str = "/", max_body: int = 0) -> Route: ...
+
+@final
+class RoutingTable:
+    """An immutable snapshot of what goes where. Raises `TableError`."""
+
+    def __new__(cls, services: Sequence[Service], routes: Sequence[Route]) -> RoutingTable: ...
+
+@final
+class BalancerOptions:
+    """How the balancer treats requests and servers. Defaults and their precedents: docs/balancer.md.
+
+    `trusted` are networks (`"10.0.0.0/8"`) whose forwarded headers and request ids are kept; `server` is the name in
+    the `Server` header of every response, `None` to leave the app's own; `via` is the pseudonym for `Via`, `None` for
+    no such header; `forwarded` adds RFC 7239's header.
+    """
+
+    def __new__(
+        cls,
+        *,
+        connect_timeout: float = 3.0,
+        response_timeout: float = 30.0,
+        stream_idle_timeout: float = 300.0,
+        idle_connections: int = 32,
+        idle_timeout: float = 55.0,
+        retry_budget: float = 0.2,
+        retry_budget_min: int = 3,
+        retry_backoff_min: float = 0.025,
+        retry_backoff_max: float = 0.25,
+        queue_length: int = 1024,
+        queue_timeout: float = 5.0,
+        max_body: int = 16777216,
+        trusted: Sequence[str] = (),
+        server: str | None = None,
+        via: str | None = None,
+        forwarded: bool = False,
+    ) -> BalancerOptions: ...
+
+@final
+class ServerStats:
+    """What was counted about one server since it first was in a table."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def requests(self) -> int: ...
+    @property
+    def failures(self) -> int:
+        """Requests it failed: no connection, no or a broken response, deadline."""
+
+    @property
+    def failures_in_a_row(self) -> int: ...
+    @property
+    def last_failure(self) -> str:
+        """The latest failure in words; empty when there was none."""
+
+    @property
+    def latency(self) -> Histogram:
+        """From the request's head to the end of the response."""
+
+@final
+class Balancer:
+    """The handler that passes requests on to app servers."""
+
+    def __new__(cls, options: BalancerOptions | None = None) -> Balancer: ...
+    def publish(self, table: RoutingTable) -> None:
+        """New requests follow `table` from now on; those under way end where they are.
+
+        A server that is in it no more gives a `"drained"` event as soon as nothing is in flight with it.
+        """
+
+    def stats(self) -> list[ServerStats]:
+        """Servers of the table, and those that left it and still have something in flight."""
+
+    def cut(self, server: str) -> int:
+        """Ends what is still in flight with a server that left the table; returns how many."""
