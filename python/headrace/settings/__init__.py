@@ -1,0 +1,27 @@
+"""Settings: what can be set (`sections`), how values are read (`values`), and which of several counts (`loading`)."""
+
+from headrace.settings.loading import Effective, explain, load
+from headrace.settings.sample import sample
+from headrace.settings.sections import (
+    SECTIONS,
+    AppSettings,
+    BalancerSettings,
+    ClientLimits,
+    ForwardingOptions,
+    Section,
+    TlsSettings,
+)
+
+__all__ = [
+    "SECTIONS",
+    "AppSettings",
+    "BalancerSettings",
+    "ClientLimits",
+    "Effective",
+    "ForwardingOptions",
+    "Section",
+    "TlsSettings",
+    "explain",
+    "load",
+    "sample",
+]
