@@ -131,9 +131,7 @@ class Authority:
     def _authority_certificate(self) -> x509.Certificate:
         # A key alone is what a first start leaves that ended between the two files: it goes on from there.
         if not self.ca.exists():
-            issued = certs.authority_certificate(
-                self._key, f"headrace authority of {socket.gethostname()}", realm_of(host_names()), self._now()
-            )
+            issued = certs.authority_certificate(self._key, socket.gethostname(), realm_of(host_names()), self._now())
             write_atomically(self.ca, certs.certificate_pem(issued), 0o644)
         certificate = _read_certificate(self.ca)
         if certificate is None or not certs.is_authority(certificate):

@@ -48,12 +48,13 @@ def certificate_pem(certificate: x509.Certificate) -> bytes:
 
 
 def authority_certificate(
-    key: ec.EllipticCurvePrivateKey, name: str, realm: Realm, now: dt.datetime
+    key: ec.EllipticCurvePrivateKey, host: str, realm: Realm, now: dt.datetime
 ) -> x509.Certificate:
     """A root that signs leaves only (`pathlen` 0) and only for names of `realm`."""
-    subject = _subject(name)
     usage = _usage(digital_signature=False, signs_certificates=True)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    # Its own number in the name: browsers' databases take two roots of one name for one.
+    subject = _subject(f"headrace authority {identifier.digest.hex()[:8]} of {host}")
     return (
         _begin(subject, subject, key, now, AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
