@@ -1,0 +1,428 @@
+//! Header fields of one message, flat: one buffer of bytes and one list of spans, both reused from message to message.
+//!
+//! Every span is a whole line exactly as it will be written again: `name`, `": "`, `value`, CRLF. A parsed line that
+//! already looks so stays where the parser found it; any other (no space after the colon, trailing blanks) is written
+//! once more behind the rest. So passing a field on is one copy, and a request head costs one copy and no allocation
+//! once the buffers are warm.
+//!
+//! Names are classified when they are stored: framing, routing and identity are decided on [`Known`], never on text.
+//!
+//! Given up: fast lookup by name. A message has a dozen fields and the hot path walks all of them anyway.
+
+use bytes::{BufMut, BytesMut};
+
+/// Capacity that is kept between messages; a connection that once carried a large head does not hold on to it.
+const KEPT_BYTES: usize = 2048;
+const KEPT_SPANS: usize = 32;
+
+/// The fields that the engine, the balancer or the trailer rules treat by name; `Other` is everybody else's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    Other,
+    /// Differs from a known name only by `_` for `-`. A CGI-like environment (WSGI) cannot tell the two apart, so a
+    /// stranger could forge `X-Forwarded-For` as `X_Forwarded_For`.
+    Disguised,
+    AcceptEncoding,
+    Age,
+    Authorization,
+    CacheControl,
+    Connection,
+    ContentEncoding,
+    ContentLength,
+    ContentRange,
+    ContentType,
+    Cookie,
+    Date,
+    Expect,
+    Expires,
+    Forwarded,
+    Host,
+    /// `If-Match`, `If-None-Match`, `If-Modified-Since`, `If-Unmodified-Since`, `If-Range`.
+    Condition,
+    KeepAlive,
+    Location,
+    MaxForwards,
+    Pragma,
+    ProxyAuthenticate,
+    ProxyAuthorization,
+    ProxyConnection,
+    Range,
+    Server,
+    SetCookie,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    Vary,
+    Via,
+    WwwAuthenticate,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedPort,
+    XForwardedPrefix,
+    XForwardedProto,
+    XRequestId,
+}
+
+impl Known {
+    /// Whether the field speaks about one connection and is never passed on (RFC 9110, 7.6.1). The two `Proxy-`
+    /// credentials belong here because a gateway is the proxy they are meant for, or nobody is.
+    pub fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyAuthenticate
+                | Self::ProxyAuthorization
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::TransferEncoding
+                | Self::Upgrade
+        )
+    }
+
+    /// Whether a `Connection` field may take the field away. What is known has its meaning by definition; otherwise
+    /// `Connection: authorization` would be a way to strip what the app relies on.
+    pub fn may_be_nominated(self) -> bool {
+        self == Self::Other
+    }
+
+    /// Whether the field may come after the body: none that frames, routes, identifies or controls may
+    /// (RFC 9110, 6.5.1), and all that are known do one of these.
+    pub fn may_trail(self) -> bool {
+        self == Self::Other
+    }
+}
+
+/// What a field's name means here, in any case.
+///
+/// ```
+/// # use headrace_core::http::fields::{Known, classify};
+/// assert_eq!(classify(b"CONTENT-length"), Known::ContentLength);
+/// assert_eq!(classify(b"X_Forwarded_For"), Known::Disguised);
+/// assert_eq!(classify(b"x-mill"), Known::Other);
+/// ```
+pub fn classify(name: &[u8]) -> Known {
+    let candidates: &[(&[u8], Known)] = match name.len() {
+        2 => &[(b"te", Known::Te)],
+        3 => &[(b"age", Known::Age), (b"via", Known::Via)],
+        4 => &[(b"host", Known::Host), (b"date", Known::Date), (b"vary", Known::Vary)],
+        5 => &[(b"range", Known::Range)],
+        6 => &[
+            (b"cookie", Known::Cookie),
+            (b"server", Known::Server),
+            (b"expect", Known::Expect),
+            (b"pragma", Known::Pragma),
+        ],
+        7 => &[
+            (b"upgrade", Known::Upgrade),
+            (b"trailer", Known::Trailer),
+            (b"expires", Known::Expires),
+        ],
+        8 => &[
+            (b"if-match", Known::Condition),
+            (b"if-range", Known::Condition),
+            (b"location", Known::Location),
+        ],
+        9 => &[(b"forwarded", Known::Forwarded)],
+        10 => &[
+            (b"connection", Known::Connection),
+            (b"keep-alive", Known::KeepAlive),
+            (b"set-cookie", Known::SetCookie),
+        ],
+        12 => &[
+            (b"content-type", Known::ContentType),
+            (b"x-request-id", Known::XRequestId),
+            (b"max-forwards", Known::MaxForwards),
+        ],
+        13 => &[
+            (b"cache-control", Known::CacheControl),
+            (b"authorization", Known::Authorization),
+            (b"if-none-match", Known::Condition),
+            (b"content-range", Known::ContentRange),
+        ],
+        14 => &[(b"content-length", Known::ContentLength)],
+        15 => &[
+            (b"accept-encoding", Known::AcceptEncoding),
+            (b"x-forwarded-for", Known::XForwardedFor),
+        ],
+        16 => &[
+            (b"content-encoding", Known::ContentEncoding),
+            (b"x-forwarded-host", Known::XForwardedHost),
+            (b"x-forwarded-port", Known::XForwardedPort),
+            (b"proxy-connection", Known::ProxyConnection),
+            (b"www-authenticate", Known::WwwAuthenticate),
+        ],
+        17 => &[
+            (b"transfer-encoding", Known::TransferEncoding),
+            (b"x-forwarded-proto", Known::XForwardedProto),
+            (b"if-modified-since", Known::Condition),
+        ],
+        18 => &[
+            (b"x-forwarded-prefix", Known::XForwardedPrefix),
+            (b"proxy-authenticate", Known::ProxyAuthenticate),
+        ],
+        19 => &[
+            (b"proxy-authorization", Known::ProxyAuthorization),
+            (b"if-unmodified-since", Known::Condition),
+        ],
+        _ => &[],
+    };
+    match candidates.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, known)) => *known,
+        None if name.contains(&b'_') && candidates.iter().any(|(known, _)| is_disguise(name, known)) => {
+            Known::Disguised
+        }
+        None => Known::Other,
+    }
+}
+
+fn is_disguise(name: &[u8], known: &[u8]) -> bool {
+    name.iter()
+        .zip(known)
+        .all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-'))
+}
+
+/// Whether `name` is a token (RFC 9110, 5.6.2), as the names of fields and methods are.
+pub fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| is_token_byte(*byte))
+}
+
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether `value` may stand in a field: no control character but the tab (RFC 9110, 5.5).
+pub fn is_value(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
+}
+
+/// The elements of a comma-separated list, trimmed, without the empty ones (RFC 9110, 5.6.1.2).
+pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// One field of a message, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    pub known: Known,
+    pub name: &'a [u8],
+    pub value: &'a [u8],
+    /// The whole line as it is written, or nothing when it must be put together.
+    line: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// A field of one's own, such as `Field::new(b"via", b"1.1 headrace")`.
+    pub fn new(name: &'a [u8], value: &'a [u8]) -> Self {
+        Self {
+            known: classify(name),
+            name,
+            value,
+            line: &[],
+        }
+    }
+
+    /// A field that was found in `text` with `name` and `value` at these places; keeps the line if it can be written
+    /// as it stands there.
+    pub(super) fn found(text: &'a [u8], known: Known, name: Slice, value: Slice) -> Self {
+        let line = match plain_line(text, name, value) {
+            Some(line) => line.of(text),
+            None => &[],
+        };
+        Self {
+            known,
+            name: name.of(text),
+            value: value.of(text),
+            line,
+        }
+    }
+
+    /// Appends the field's line to `out`.
+    #[inline]
+    pub fn write(&self, out: &mut BytesMut) {
+        if self.line.is_empty() {
+            write_field(out, self.name, self.value);
+        } else {
+            out.extend_from_slice(self.line);
+        }
+    }
+}
+
+/// Appends `name: value` and CRLF.
+pub fn write_field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.put_slice(name);
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// A range of bytes within a head; heads are limited to far less than the 4 GiB that would not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Slice {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Slice {
+    pub(super) fn new(start: usize, len: usize) -> Self {
+        Self {
+            start: start as u32,
+            end: (start + len) as u32,
+        }
+    }
+
+    /// Where `part`, which must be a part of `whole`, lies in it.
+    #[inline]
+    pub(super) fn locate(part: &[u8], whole: &[u8]) -> Self {
+        Self::new(part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr()), part.len())
+    }
+
+    #[inline]
+    pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// The line from `name` to the CRLF after `value`, if it is written as we would write it.
+#[inline]
+fn plain_line(text: &[u8], name: Slice, value: Slice) -> Option<Slice> {
+    let line = Slice {
+        start: name.start,
+        end: value.end + 2,
+    };
+    let separator = Slice {
+        start: name.end,
+        end: value.start,
+    };
+    (separator.of(text) == b": " && line.of(text).ends_with(b"\r\n")).then_some(line)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    line: Slice,
+    name: u32,
+    known: Known,
+}
+
+/// The fields of a message, in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Fields {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets the fields and keeps what a usual message needs of the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.spans.clear();
+        self.spans.shrink_to(KEPT_SPANS);
+    }
+
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Adds a field at the end. Name and value are taken as they are: [`is_token`] and [`is_value`] are the caller's
+    /// to ask when they come from outside.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_known(classify(name), name, value);
+    }
+
+    pub(super) fn push_known(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.reserve(name.len() + value.len() + 4);
+        for part in [name, b": ", value, b"\r\n"] {
+            self.bytes.extend_from_slice(part);
+        }
+        let line = Slice::new(start, self.bytes.len() - start);
+        self.spans.push(Span {
+            line,
+            name: name.len() as u32,
+            known,
+        });
+    }
+
+    /// Adds bytes that are no field but live as long, such as a request line.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Slice {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        Slice::new(start, bytes.len())
+    }
+
+    /// The bytes at `slice`, which `append` or a parser has put there.
+    #[inline]
+    pub(super) fn bytes_at(&self, slice: Slice) -> &[u8] {
+        slice.of(&self.bytes)
+    }
+
+    /// Adds the field that lies at these places of `text`, which was appended first of all.
+    #[inline]
+    pub(super) fn adopt(&mut self, text: &[u8], known: Known, name: Slice, value: Slice) {
+        match plain_line(text, name, value) {
+            Some(line) => self.spans.push(Span {
+                line,
+                name: name.end - name.start,
+                known,
+            }),
+            None => self.push_known(known, name.of(text), value.of(text)),
+        }
+    }
+
+    /// Drops the fields for which `keep` is false.
+    pub fn retain(&mut self, keep: impl Fn(Field<'_>) -> bool) {
+        let Self { bytes, spans } = self;
+        spans.retain(|span| keep(span.field(bytes)));
+    }
+
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        self.spans.iter().map(|span| span.field(&self.bytes))
+    }
+
+    /// The value of the first field with this name, in any case.
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The value of the first field of this kind.
+    pub fn known(&self, known: Known) -> Option<&[u8]> {
+        self.spans
+            .iter()
+            .find(|span| span.known == known)
+            .map(|span| span.field(&self.bytes).value)
+    }
+}
+
+impl Span {
+    #[inline]
+    fn field(self, bytes: &[u8]) -> Field<'_> {
+        let line = self.line.of(bytes);
+        let (name, rest) = line.split_at_checked(self.name as usize).unwrap_or_default();
+        let value = rest.get(2..rest.len().saturating_sub(2)).unwrap_or_default();
+        Field {
+            known: self.known,
+            name,
+            value,
+            line,
+        }
+    }
+}
