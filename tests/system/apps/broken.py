@@ -1,0 +1,3 @@
+"""An app whose import fails."""
+
+import no_such_package  # noqa: F401
