@@ -8,11 +8,13 @@
 //! - [`request`]: a client's head, owned and reused, since the handler needs it while the buffer reads on;
 //! - [`response`]: an app server's head, borrowed for the moment in which it is passed on;
 //! - [`target`]: the forms of a request target and the authority in it or in `Host`;
+//! - [`trailers`]: fields after a body;
 //! - here: the rules both sides share.
 
 mod request;
 mod response;
 mod target;
+mod trailers;
 
 use bytes::BytesMut;
 use memchr::memchr_iter;
@@ -20,6 +22,7 @@ use memchr::memchr_iter;
 pub use super::fields::write_field;
 pub use request::{BodyKind, Refusal, Request, parse_request};
 pub use response::{BadResponse, ResponseBody, ResponseHead, ResponseTo, parse_response};
+pub(super) use trailers::parse_trailers;
 
 use super::fields::{Slice, elements};
 
