@@ -1,0 +1,1 @@
+"""The bench: what the balancer costs, beside nginx, HAProxy, h2o and Caddy, in one run on one machine."""

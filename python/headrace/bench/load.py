@@ -1,0 +1,115 @@
+"""Load and what came of it: wrk for HTTP/1.1, h2load for HTTP/2, both with the headers that a browser sends."""
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.bench.process import pinned
+from headrace.bench.tools import H2LOAD, WRK
+from headrace.errors import OperationError
+
+BROWSER_HEADERS = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8",
+    "Accept-Language: en-GB,en;q=0.5",
+    "Accept-Encoding: gzip, deflate, br, zstd",
+    "Cookie: session=8d1f0c52b7a94e3f; theme=dark",
+    "Referer: https://localhost/posts",
+    "Sec-Fetch-Dest: document",
+    "Sec-Fetch-Mode: navigate",
+    "Sec-Fetch-Site: same-origin",
+)
+HEADER_OPTIONS = tuple(part for header in BROWSER_HEADERS for part in ("-H", header))
+
+# One cipher and one group for all, so that no peer gains by having chosen a cheaper one.
+CIPHER = "TLS_AES_128_GCM_SHA256"
+OPENSSL_SETTINGS = f"""\
+openssl_conf = settings
+[settings]
+ssl_conf = ssl
+[ssl]
+system_default = offered
+[offered]
+MinProtocol = TLSv1.3
+Ciphersuites = {CIPHER}
+Groups = X25519
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a generator counted."""
+
+    requests: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Makes load from one core; the folder keeps what OpenSSL shall offer, and logs."""
+
+    core: int
+    folder: Path
+
+    def http1(self, url: str, seconds: float, connections: int) -> Load:
+        """Keeps one request on each connection under way, by HTTP/1.1."""
+        output = self.run(WRK.require(), "-t1", f"-c{connections}", f"-d{seconds:g}s", *HEADER_OPTIONS, url)
+        return read_wrk(output)
+
+    def http2(self, url: str, seconds: float, connections: int, streams: int) -> Load:
+        """Keeps `streams` requests on each connection under way, by HTTP/2."""
+        return read_h2load(
+            self.run(H2LOAD.require(), f"-c{connections}", f"-m{streams}", f"-D{seconds:g}", *HEADER_OPTIONS, url)
+        )
+
+    def negotiated(self, url: str) -> str:
+        """What one connection agreed on: `"TLSv1.3 TLS_AES_128_GCM_SHA256"`."""
+        output = self.run(H2LOAD.require(), "-n1", "-c1", f"--tls13-ciphers={CIPHER}", url)
+        return " ".join(re.findall(r"^(?:TLS Protocol|Cipher): (\S+)", output, re.MULTILINE))
+
+    def run(self, *command: str) -> str:
+        """What the command prints. Raises `OperationError` when it fails."""
+        settings = self.folder / "openssl.cnf"
+        settings.write_text(OPENSSL_SETTINGS)
+        done = subprocess.run(
+            pinned(command, self.core),
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OPENSSL_CONF": str(settings)},
+            timeout=300,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise OperationError(f"{Path(command[0]).name} failed: {' / '.join(said[-2:])}")
+        return done.stdout
+
+
+def read_wrk(output: str) -> Load:
+    """Counts requests and errors in what wrk printed."""
+    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    errors = [*(sockets.groups() if sockets else ()), *(refused.groups() if refused else ())]
+    return Load(_number(r"(\d+) requests in", output), sum(map(int, errors)))
+
+
+def read_h2load(output: str) -> Load:
+    """Counts requests and errors in what h2load printed."""
+    failed = _number(r"(\d+) failed", output) + _number(r"(\d+) errored", output)
+    redirected = _number(r"(\d+) 3xx", output)
+    return Load(_number(r"(\d+) succeeded", output), failed + redirected)
+
+
+def _number(pattern: str, text: str) -> int:
+    found = re.search(pattern, text)
+    if not found:
+        raise OperationError(f"the load generator's report says nothing of {pattern}", hint=text.strip()[-200:])
+    return int(found.group(1))
+
+
+def percentile(sorted_values: Sequence[float], percent: float) -> float:
+    """The value below which `percent` of the values lie (nearest rank)."""
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * percent / 100))]

@@ -1,0 +1,87 @@
+"""What a run stands on: two cores, a folder, a certificate, and one backend behind every peer."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headrace.bench.certificate import make_certificate
+from headrace.bench.load import Generator
+from headrace.bench.peer import CONFIGURATIONS, HEADRACE, Peer, Setting, Template
+from headrace.bench.process import running
+from headrace.bench.tools import NGINX
+from headrace.bench.wait import free_port, until_answered
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: seconds of load for each figure, rounds over all peers, idle connections."""
+
+    seconds: int = 4
+    rounds: int = 2
+    idle_connections: int = 5000
+
+
+QUICK = Effort(seconds=1, rounds=1, idle_connections=1000)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running proxy: its processes and where it answers."""
+
+    pid: int
+    url: str
+
+
+@dataclass(frozen=True)
+class Rig:
+    """Everything a measurement needs. `attached` are running servers, by scheme, that stand in for headrace."""
+
+    setting: Setting
+    generator: Generator
+    backend: int
+    effort: Effort
+    attached: Mapping[str, Target] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def proxy(self, peer: Peer, *, tls: bool, servers: int = 1) -> Iterator[Target]:
+        """The peer, alone on its core, in front of the backend under `servers` addresses."""
+        attached = self.attached.get("https" if tls else "http")
+        if peer is HEADRACE and attached:
+            yield attached
+            return
+        # A server is told from another by its address, and all of 127.0.0.0/8 is this machine.
+        addresses = [f"127.0.{number // 250}.{number % 250 + 1}:{self.backend}" for number in range(servers)]
+        with peer.started(self.setting, addresses, tls=tls) as (process, url):
+            yield Target(process.pid, url)
+
+
+@contextlib.contextmanager
+def rig(effort: Effort, *, backend: int = 0, attached: Mapping[str, Target] | None = None) -> Iterator[Rig]:
+    """Sets it up and takes it down; `backend` is the port of the server behind, 0 for a free one.
+
+    Raises `OperationError` when nginx, which is that server, is missing.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # servers that give up root must still find their files
+        setting = Setting(cores[0], folder, make_certificate(folder))
+        generator = Generator(cores[-1], folder)
+        with _backend(folder, cores[-1], backend or free_port()) as port:
+            yield Rig(setting, generator, port, effort, attached or {})
+
+
+@contextlib.contextmanager
+def _backend(folder: Path, core: int, port: int) -> Iterator[int]:
+    (folder / "megabyte").write_bytes(b"x" * MEGABYTE)
+    path = folder / "backend.conf"
+    template = Template((CONFIGURATIONS / path.name).read_text())
+    path.write_text(template.substitute(folder=folder, port=port))
+    with running("backend", [NGINX.require(), "-e", "stderr", "-c", str(path)], folder, core) as process:
+        until_answered(f"http://127.0.0.1:{port}/", process)
+        yield port
