@@ -96,7 +96,7 @@ class AppServer:
         """Stops listening, breaks what stands and waits for the scripts."""
         self.stop_listening()
         for connection in self.connections:
-            connection.close()
+            connection.cut()
         for thread in self._threads:
             thread.join(PATIENCE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -71,8 +71,8 @@ class Proxy:
         return found[0]
 
     def close(self) -> None:
+        """Closes the clients; the engine is ended by who started it."""
         self._open.close()
-        self.engine.stop(0)
 
 
 class StartBalancer(Protocol):
@@ -129,10 +129,26 @@ def start_server() -> Iterator[StartServer]:
 
 @pytest.fixture
 def start_balancer(start_server: StartServer, authority: Authority) -> Iterator[StartBalancer]:
-    """Starts an engine of one thread (picks are then in order), listens, publishes the servers.
+    """Starts balancers; it depends on `start_server` so that engines end before the servers behind them."""
+    with balancers(authority) as start:
+        yield start
 
-    It depends on `start_server` so that engines end before the servers behind them.
-    """
+
+@pytest.fixture(scope="module")
+def module_balancer(authority: Authority) -> Iterator[Callable[..., tuple[Proxy, AppServer]]]:
+    """Starts a balancer in front of one server for all tests of a module."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: Script, **options: Any) -> tuple[Proxy, AppServer]:
+            app = stack.enter_context(AppServer(script))
+            return stack.enter_context(balancers(authority))([app], **options), app
+
+        yield start
+
+
+@contextlib.contextmanager
+def balancers(authority: Authority) -> Iterator[StartBalancer]:
+    """Starts engines of one thread (picks are then in order) that listen and have a table; ends them."""
     with contextlib.ExitStack() as stack:
 
         def start(

@@ -80,9 +80,18 @@ class Stream:
         self.sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        """Closes in order: close_notify, which is not waited for, then FIN."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self.sock.setblocking(False)
+                self.sock.unwrap()
+        self.cut()
+        self.sock.close()
+
+    def cut(self) -> None:
+        """Breaks off: FIN without close_notify; whoever reads in another thread wakes up."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-        self.sock.close()
 
     def reset(self) -> None:
         """Closes with RST instead of FIN."""
