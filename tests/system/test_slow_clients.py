@@ -39,6 +39,7 @@ async def crawl(connection: socket.socket, drip: bytes, end: float) -> bool:
     with contextlib.suppress(ConnectionError):  # of a drip: its reason is in the answer too
         while time.monotonic() < end and not (await asyncio.wait([answer], timeout=1))[0]:
             await loop.sock_sendall(connection, drip)
+    await asyncio.wait([answer], timeout=0.1)
     ended = answer.done()
     answer.cancel()
     await asyncio.gather(answer, return_exceptions=True)
