@@ -1,11 +1,13 @@
 """App servers die, stop, hang and come back under load; what clients see of it is nothing."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 
 import pytest
+import websockets
 
 from .load import Load
 from .processes import Process, free_port, until
@@ -117,3 +119,18 @@ def test_without_app_servers_the_answer_is_503_and_says_so(stack: Stack, accept:
     assert answer.status_code == 503
     assert "No app servers found" in answer.text
     assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_open_websockets_stay_when_a_server_joins(stack: Stack):
+    stack.balance()
+    stack.serve("plain:app")
+    address = stack.url.replace("https", "wss")
+    async with contextlib.AsyncExitStack() as sockets:
+        talking = [
+            await sockets.enter_async_context(websockets.connect(address, ssl=stack.trust, proxy=None))
+            for _ in range(200)
+        ]
+        await asyncio.to_thread(stack.serve, "plain:app")
+        for number, socket in enumerate(talking):
+            await socket.send(str(number))
+            assert await socket.recv() == str(number)
