@@ -168,13 +168,34 @@ pub fn classify(name: &[u8]) -> Known {
         ],
         _ => &[],
     };
-    match candidates.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-        Some((_, known)) => *known,
-        None if name.contains(&b'_') && candidates.iter().any(|(known, _)| is_disguise(name, known)) => {
-            Known::Disguised
+    let first = name.first().map_or(0, u8::to_ascii_lowercase);
+    for (candidate, known) in candidates
+        .iter()
+        .filter(|(candidate, _)| candidate.first() == Some(&first))
+    {
+        if is_same(name, candidate) {
+            return *known;
         }
-        None => Known::Other,
+        if is_disguise(name, candidate) {
+            return Known::Disguised;
+        }
     }
+    Known::Other
+}
+
+/// Whether `name` is `known`, which is as long and in lower case. Names of eight bytes and more are compared by words,
+/// twice as fast as by bytes: every bit that `CASE` sets is set in the characters of known names already, and the
+/// only characters of names that it turns into those are capital letters.
+#[inline]
+fn is_same(name: &[u8], known: &[u8]) -> bool {
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    let same = |a: &[u8; 8], b: &[u8; 8]| u64::from_ne_bytes(*a) | CASE == u64::from_ne_bytes(*b);
+    let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) else {
+        return name.eq_ignore_ascii_case(known);
+    };
+    let ends_agree = known.first_chunk().is_some_and(|known| same(first, known))
+        && known.last_chunk().is_some_and(|known| same(last, known));
+    ends_agree && (name.len() <= 16 || name.eq_ignore_ascii_case(known))
 }
 
 fn is_disguise(name: &[u8], known: &[u8]) -> bool {
@@ -424,5 +445,95 @@ impl Span {
             value,
             line,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case() {
+        for (name, known) in [
+            ("te", Known::Te),
+            ("HOST", Known::Host),
+            ("Cookie", Known::Cookie),
+            ("Keep-Alive", Known::KeepAlive),
+            ("If-Range", Known::Condition),
+            ("CONTENT-LENGTH", Known::ContentLength),
+            ("x-Forwarded-For", Known::XForwardedFor),
+            ("Transfer-Encoding", Known::TransferEncoding),
+            ("If-Unmodified-Since", Known::Condition),
+            ("proxy-authorizatioN", Known::ProxyAuthorization),
+        ] {
+            assert_eq!(classify(name.as_bytes()), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_resemble_known_ones_are_other() {
+        for name in [
+            "",
+            "t",
+            "tee",
+            "hose",
+            "content-lengtH2",
+            "content~length",
+            "transfer.encoding",
+            "x-forwarded-fox",
+        ] {
+            assert_eq!(classify(name.as_bytes()), Known::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn underscores_disguise_known_names() {
+        for name in [
+            "X_Forwarded_For",
+            "x-forwarded_proto",
+            "CONTENT_LENGTH",
+            "transfer_encoding",
+        ] {
+            assert_eq!(classify(name.as_bytes()), Known::Disguised, "{name}");
+        }
+        assert_eq!(classify(b"my_header"), Known::Other);
+    }
+
+    #[test]
+    fn tokens_and_values_are_told_from_others() {
+        assert!(is_token(b"X-Mill!#$%&'*+.^_`|~9"));
+        for name in ["", "a b", "a:", "a\0", "a\r", "(a)", "\u{e9}", "a\"", "a/"] {
+            assert!(!is_token(name.as_bytes()), "{name}");
+        }
+        assert!(is_value("plain, \t \u{e9}".as_bytes()) && is_value(b""));
+        for value in ["a\r\nb", "a\0", "\x7f", "\x1b[0m", "\n"] {
+            assert!(!is_value(value.as_bytes()), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn fields_come_back_in_order_and_are_written_as_lines() {
+        let mut fields = Fields::new();
+        fields.push(b"Set-Cookie", b"a=1");
+        fields.push(b"x-empty", b"");
+        fields.push(b"set-cookie", b"b=2");
+        let mut out = BytesMut::new();
+        fields.iter().for_each(|field| field.write(&mut out));
+        assert_eq!(out, "Set-Cookie: a=1\r\nx-empty: \r\nset-cookie: b=2\r\n");
+        assert_eq!(fields.get(b"SET-COOKIE"), Some(&b"a=1"[..]));
+        assert_eq!(fields.known(Known::SetCookie), Some(&b"a=1"[..]));
+        assert_eq!(fields.get(b"x-empty"), Some(&b""[..]));
+        fields.retain(|field| field.known != Known::SetCookie);
+        assert_eq!((fields.len(), fields.get(b"set-cookie")), (1, None));
+    }
+
+    #[test]
+    fn large_memory_is_not_kept() {
+        let mut fields = Fields::new();
+        for _ in 0..1000 {
+            fields.push(b"x-large", &[b'x'; 100]);
+        }
+        fields.clear();
+        assert!(fields.is_empty() && fields.bytes.capacity() <= KEPT_BYTES && fields.spans.capacity() <= KEPT_SPANS);
     }
 }

@@ -110,3 +110,123 @@ fn is_port(port: &[u8]) -> bool {
     });
     number.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_are_hosts_with_or_without_a_port() {
+        for authority in [
+            "localhost",
+            "blog.example:443",
+            "127.0.0.1:2000",
+            "[::1]",
+            "[2001:db8::1]:8080",
+            "xn--mhle-0ra.example",
+            "a_b.example",
+            "%41.example",
+            "host:",
+            "host:00080",
+        ] {
+            assert!(is_authority(authority.as_bytes()), "{authority}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_authority() {
+        for authority in [
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "user@host",
+            "user:pass@host",
+            "a\\b",
+            "host:80a",
+            "host:-1",
+            "host:+1",
+            "host:65536",
+            "host:99999999999999999999",
+            "host:80:80",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::1]x:80",
+            "[::g]",
+            "[]",
+            "[1.2.3.4]",
+            "[fe80::1%25eth0]",
+            "%4",
+            "%zz",
+            "a,b c",
+            "h\u{e9}",
+            "a\tb",
+            "a\"b",
+            "<a>",
+        ] {
+            assert!(!is_authority(authority.as_bytes()), "{authority}");
+        }
+    }
+
+    #[test]
+    fn absolute_targets_are_taken_apart() {
+        for (target, authority, rest) in [
+            ("http://blog/", "blog", "/"),
+            ("HTTPS://blog:1/a?b=http://c", "blog:1", "/a?b=http://c"),
+            ("http://[::1]:80", "[::1]:80", ""),
+            ("http://blog?a/b", "blog", "?a/b"),
+        ] {
+            let expected = Target::Absolute {
+                authority: authority.as_bytes(),
+                rest: rest.as_bytes(),
+            };
+            assert_eq!(parse_target(b"GET", target.as_bytes()), Ok(expected), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_other_forms_are_told_by_the_method() {
+        assert_eq!(parse_target(b"OPTIONS", b"*"), Ok(Target::Origin(b"*")));
+        assert_eq!(
+            parse_target(b"CONNECT", b"blog:443"),
+            Ok(Target::Authority(b"blog:443"))
+        );
+        assert_eq!(parse_target(b"GET", b"//a//b"), Ok(Target::Origin(b"//a//b")));
+    }
+
+    #[test]
+    fn malformed_targets_are_refused() {
+        for (method, target) in [
+            ("GET", "*"),
+            ("OPTIONS", "*a"),
+            ("GET", "a"),
+            ("GET", "blog:443"),
+            ("GET", "?a"),
+            ("GET", "/#a"),
+            ("GET", "/\u{e9}"),
+            ("GET", "http:/blog/"),
+            ("GET", "http:blog"),
+            ("GET", "http://"),
+            ("GET", "http:///a"),
+            ("GET", "http://:80/"),
+            ("GET", "http://user@blog/"),
+            ("GET", "http://user:pass@blog/"),
+            ("GET", "ftp://blog/"),
+            ("GET", "httpx://blog/"),
+            ("GET", "://blog/"),
+            ("GET", "http://a b/"),
+            ("CONNECT", "/"),
+            ("CONNECT", "blog"),
+            ("CONNECT", "blog:"),
+            ("CONNECT", "http://blog:443"),
+        ] {
+            assert!(
+                parse_target(method.as_bytes(), target.as_bytes()).is_err(),
+                "{method} {target}"
+            );
+        }
+    }
+}
