@@ -1,0 +1,161 @@
+"""The admin port's calls: app servers come and go, operators look and lend a hand.
+
+Calls that change something answer to GET as well, so that anything that can fetch a URL can register; `access` keeps
+browsers of other origins out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from headrace.balancer.access import Access, Guard
+from headrace.balancer.events import EventStream, Hub
+from headrace.balancer.member import Member, State
+from headrace.balancer.membership import Membership
+from headrace.balancer.metrics import BalancerCollector, exposition
+from headrace.balancer.registration import BadRegistrationError, read_address, read_offer
+from headrace.balancer.view import service_views
+
+LONGEST_WAIT = 3600.0  # seconds that an unregistering server may be kept waiting
+BOTH = ["GET", "POST"]
+
+
+@dataclass(frozen=True)
+class Admin:
+    """What the calls work on; `ready` tells whether the public port takes requests."""
+
+    membership: Membership
+    hub: Hub
+    collector: BalancerCollector
+    access: Access
+    ready: Callable[[], bool]
+
+    def app(self) -> Starlette:
+        """The calls as one guarded ASGI app."""
+        return Starlette(
+            routes=[
+                Route("/register", self.register, methods=BOTH),
+                Route("/unregister", self.unregister, methods=BOTH),
+                Route("/servers", self.servers, methods=["GET"]),
+                Route("/servers/{id}", self.server, methods=["GET", "DELETE"]),
+                Route("/servers/{id}/drain", self.drain, methods=["POST"]),
+                Route("/servers/{id}/undrain", self.undrain, methods=["POST"]),
+                Route("/services", self.services, methods=["GET"]),
+                Route("/events", self.events, methods=["GET"]),
+                Route("/metrics", self.metrics, methods=["GET"]),
+                Route("/healthz", self.healthz, methods=["GET"]),
+                Route("/readyz", self.readyz, methods=["GET"]),
+            ],
+            middleware=[Middleware(Guard, access=self.access)],
+            exception_handlers={HTTPException: _error, BadRegistrationError: _bad_registration},
+        )
+
+    async def register(self, request: Request) -> Response:
+        """Add the caller, or renew its lease."""
+        member = self.membership.register(read_offer(request.query_params, self._caller(request)))
+        return JSONResponse(self.membership.view(member))
+
+    async def unregister(self, request: Request) -> Response:
+        """Drain the caller; with `wait`, answer when nothing is in flight any more."""
+        address = read_address(request.query_params, self._caller(request))
+        wait = _seconds(request.query_params.get("wait", "0"))
+        member = self.membership.registry.at(address)
+        if member is None:
+            raise HTTPException(404, f"no server is registered at {address}")
+        member = self.membership.leave(member, "it unregistered")
+        await self.membership.wait_gone(member, wait)
+        return JSONResponse(self.membership.view(member))
+
+    async def servers(self, _request: Request) -> Response:
+        """Everyone, and who left lately and why."""
+        return JSONResponse(self.membership.views(self.membership.registry.members()))
+
+    async def server(self, request: Request) -> Response:
+        """One of them; DELETE forgets it."""
+        member = self._member(request)
+        if request.method == "DELETE":
+            member = self.membership.remove(member)
+        return JSONResponse(self.membership.view(member))
+
+    async def drain(self, request: Request) -> Response:
+        """Drain by the operator's hand: it stays out until undrain, whatever it says itself."""
+        member = self.membership.leave(self._member(request), "the operator drains it", held=True)
+        await self.membership.wait_gone(member, 0)
+        return JSONResponse(self.membership.view(member))
+
+    async def undrain(self, request: Request) -> Response:
+        """Undo that."""
+        member = self._member(request)
+        if member.state is State.DRAINING and not member.held:
+            raise HTTPException(409, f"server {member.id} leaves by itself; it comes back when it registers again")
+        return JSONResponse(self.membership.view(self.membership.let_in(member)))
+
+    async def services(self, _request: Request) -> Response:
+        """Which services there are, and who handles each."""
+        return JSONResponse(service_views(self.membership.planner, self.membership.registry.members()))
+
+    async def events(self, _request: Request) -> Response:
+        """Every change from now on, as server-sent events."""
+        return EventStream(self.hub.listen(), headers={"Cache-Control": "no-store"})
+
+    async def metrics(self, request: Request) -> Response:
+        """Prometheus' text."""
+        text, content_type = exposition(self.collector, request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": content_type})
+
+    async def healthz(self, _request: Request) -> Response:
+        """The process is alive."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _request: Request) -> Response:
+        """The public port takes requests, and there is a server to answer them."""
+        if not self.ready():
+            raise HTTPException(503, "the balancer is starting or stopping")
+        if not any(member.state is State.UP for member in self.membership.registry.members()):
+            raise HTTPException(503, "no app server is up")
+        return JSONResponse({"status": "ready"})
+
+    def _caller(self, request: Request) -> str:
+        if "address" in request.query_params and not self.access.is_trusted(request):
+            raise HTTPException(403, "address= needs the token; `headrace token` prints it")
+        return request.client.host if request.client else ""
+
+    def _member(self, request: Request) -> Member:
+        member = self.membership.registry.get(request.path_params["id"])
+        if member is None:
+            raise HTTPException(404, f"no server {request.path_params['id']}; GET /servers lists them")
+        return member
+
+
+CODES = {403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "conflict", 503: "not_ready"}
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = error.detail
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        message = f"{request.url.path} does not answer to {request.method}"
+    elif error.status_code == 404 and message == "Not Found":
+        message = f"there is no {request.url.path} here"
+    elif error.status_code == 503:
+        headers["Retry-After"] = "1"
+    code = CODES.get(error.status_code, "error")
+    return JSONResponse({"error": code, "message": message}, error.status_code, headers)
+
+
+async def _bad_registration(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "bad_request", "message": str(error)}, 400)
+
+
+def _seconds(text: str) -> float:
+    number = text.removesuffix("s")
+    if not number.replace(".", "", 1).isdecimal() or float(number) > LONGEST_WAIT:
+        raise BadRegistrationError(f"wait must be seconds from 0 to {LONGEST_WAIT:.0f}, not {text!r}")
+    return float(number)

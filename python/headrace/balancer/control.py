@@ -1,0 +1,137 @@
+"""The balancer as a service: everything it is made of, put together in one place."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from headrace import _core
+from headrace.balancer.access import Access
+from headrace.balancer.admin import Admin
+from headrace.balancer.adminport import AdminPort
+from headrace.balancer.certificates import CertificateWatch, Credentials
+from headrace.balancer.events import Hub
+from headrace.balancer.heartbeat import Heartbeat
+from headrace.balancer.lifecycle import EventPump, Stop
+from headrace.balancer.member import Offer
+from headrace.balancer.membership import Membership
+from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.registration import BadRegistrationError, read_static
+from headrace.balancer.registry import Registry, Rules
+from headrace.balancer.routing import Planner, parse_rule
+from headrace.balancer.traffic import CoreTraffic
+from headrace.clock import Clock
+from headrace.errors import UsageError
+from headrace.settings import BalancerSettings, ClientLimits, ForwardingOptions, Section
+
+Announce = Callable[[str, str], None]
+
+
+def run(settings: BalancerSettings, credentials: Credentials, *, token: str, members: Path, announce: Announce) -> None:
+    """Run a balancer until SIGTERM or SIGINT, and then until its requests are done; a second signal ends it at once.
+
+    `members` is the file that remembers them; `announce` hears the public and the admin address once both serve.
+    Raises `UsageError`, `OperationError` or `CoreError` when it can't start.
+    """
+
+    async def main() -> None:
+        service = assemble(settings, credentials, token, members)
+        await service.run(announce)
+
+    uvloop.run(main())
+
+
+def assemble(settings: BalancerSettings, credentials: Credentials, token: str, members: Path) -> "Service":
+    """Make all parts, in the order in which they build on one another; the public address is bound last."""
+    clock, hub = Clock(), Hub()
+    static = [_static(text) for text in settings.servers]
+    planner = Planner([parse_rule(text) for text in settings.routes], settings.hold, clock)
+    tls = credentials.tls()
+
+    balancer = _core.Balancer(_core.BalancerOptions(**_values(ForwardingOptions, settings)))
+    engine = _core.Engine(threads=settings.threads, limits=_core.Limits(**_values(ClientLimits, settings)))
+    traffic = CoreTraffic(engine, balancer, settings, credentials.ca)
+    stop = Stop(at_once=lambda: engine.stop(0.0))
+
+    registry = Registry(_rules(settings), clock)
+    heartbeat = Heartbeat(traffic.probe, interval=settings.probe_interval, timeout=settings.probe_timeout, clock=clock)
+    membership = Membership(registry, planner, heartbeat, traffic, tell=hub.tell, file=members, clock=clock)
+    membership.restore(static)
+
+    admin = Admin(
+        membership,
+        hub,
+        BalancerCollector(engine.counters, balancer.stats, registry.members),
+        Access(token, credentials.names, open=settings.open),
+        ready=lambda: not stop.asked.is_set(),
+    )
+    port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)
+    listener = engine.listen(settings.address, balancer, tls=tls)
+    watch = CertificateWatch(credentials, listener, port)
+    return Service(engine, listener, membership, hub, port, watch, stop, settings.drain)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts that run, and how they begin and end."""
+
+    engine: _core.Engine
+    listener: _core.Listener
+    membership: Membership
+    hub: Hub
+    port: AdminPort
+    watch: CertificateWatch
+    stop: Stop
+    drain: float
+
+    async def run(self, announce: Announce) -> None:
+        """Serve until asked to stop or until a part fails; then let requests finish for `drain` seconds."""
+        pump = EventPump(self.engine, self.membership.happened)
+        pump.start()
+        self.stop.listen(reload=self.watch.reload)
+        endless = [asyncio.create_task(part) for part in (self.membership.run(), self.watch.run())]
+        ending = [asyncio.create_task(part) for part in (self.membership.keep_saved(), self.port.run())]
+        over = [asyncio.create_task(self.stop.asked.wait()), *endless, *ending]
+        if await self._has_started(over):
+            announce(self.listener.address, self.port.address)
+        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        self.stop.asked.set()
+        await asyncio.to_thread(self.engine.stop, self.drain)
+        pump.stop()
+        self.membership.stop()
+        self.hub.close()
+        self.port.stop()
+        for task in endless:
+            task.cancel()
+        await _outcome(*ending, *endless)
+
+    async def _has_started(self, over: "list[asyncio.Task[Any]]") -> bool:
+        started = asyncio.create_task(self.port.started())
+        done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
+        return started in done
+
+
+async def _outcome(*tasks: "asyncio.Task[None]") -> None:
+    """Wait for all, and raise what made one of them fail."""
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+def _static(text: str) -> Offer:
+    try:
+        return read_static(text)
+    except BadRegistrationError as error:
+        raise UsageError(f"balancer setting servers: {error}") from None
+
+
+def _rules(settings: BalancerSettings) -> Rules:
+    return Rules(**{key.name: getattr(settings, key.name) for key in fields(Rules)})
+
+
+def _values(section: type[Section], settings: BalancerSettings) -> dict[str, Any]:
+    """The settings that the core knows by the same names."""
+    return {name: getattr(settings, name) for name in list(section.keys())}

@@ -1,0 +1,107 @@
+"""The core's counters and the members in Prometheus' terms."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from headrace.balancer.member import Member, State
+
+if TYPE_CHECKING:
+    from headrace._core import Counters, Histogram, ServerStats
+
+PREFIX = "headrace_balancer_"
+
+
+class BalancerCollector(Collector):
+    """Reads everything anew at each scrape; between scrapes it costs nothing."""
+
+    def __init__(
+        self,
+        counters: "Callable[[], Counters]",
+        stats: "Callable[[], Sequence[ServerStats]]",
+        members: Callable[[], Sequence[Member]],
+    ) -> None:
+        self._counters = counters
+        self._stats = stats
+        self._members = members
+
+    def collect(self) -> Iterator[Metric]:
+        """All metric families."""
+        yield from _traffic(self._counters())
+        yield from _servers(self._members(), self._stats())
+
+
+def exposition(collector: Collector, accept: str) -> tuple[bytes, str]:
+    """The text and its content type, in the format that the scraper accepts."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+def _traffic(counters: "Counters") -> Iterator[Metric]:
+    for name, help_text, value in (
+        ("connections_accepted", "Client connections accepted.", counters.connections_accepted),
+        ("connections_refused", "Client connections closed at once, over the limit.", counters.connections_refused),
+        ("tls_handshakes", "TLS handshakes completed.", counters.tls_handshakes),
+        ("tls_resumed", "TLS handshakes that resumed a session.", counters.tls_resumed),
+        ("tls_failed", "TLS handshakes that failed.", counters.tls_failed),
+        ("received_bytes", "Bytes received from clients.", counters.bytes_received),
+        ("sent_bytes", "Bytes sent to clients.", counters.bytes_sent),
+        ("retries", "Requests sent to a second server.", counters.retries),
+        ("upstream_connections", "Connections opened to servers.", counters.upstream_connections),
+    ):
+        yield CounterMetricFamily(PREFIX + name, help_text, value=value)
+    for name, help_text, value in (
+        ("connections_open", "Client connections open now.", counters.connections_open),
+        ("queued", "Requests that wait for a server now.", counters.queued),
+        ("tunnels_open", "Upgraded connections open now.", counters.tunnels_open),
+    ):
+        yield GaugeMetricFamily(PREFIX + name, help_text, value=value)
+    protocols = {"http1": counters.requests_http1, "http2": counters.requests_http2}
+    yield _labelled("requests", "Requests by protocol.", "protocol", protocols)
+    yield _labelled("responses", "Responses by class of status.", "class", counters.responses)
+    yield _labelled("refused", "Requests answered by the balancer itself, by error.", "error", counters.refused)
+    yield _histogram("request_duration_seconds", "From head to end of response.", counters.latency)
+
+
+def _servers(members: Sequence[Member], stats: "Sequence[ServerStats]") -> Iterator[Metric]:
+    tally = Tally(member.state for member in members)
+    states = GaugeMetricFamily(PREFIX + "servers", "App servers by state.", labels=["state"])
+    for state in State:
+        if state is not State.GONE:
+            states.add_metric([state.value], tally[state])
+    yield states
+    labels = ["server", "address"]
+    in_flight = GaugeMetricFamily(PREFIX + "server_in_flight", "Requests in flight with a server.", labels=labels)
+    requests = CounterMetricFamily(PREFIX + "server_requests", "Requests sent to a server.", labels=labels)
+    failures = CounterMetricFamily(PREFIX + "server_failures", "Requests that a server failed.", labels=labels)
+    duration = SummaryMetricFamily(PREFIX + "server_duration_seconds", "From head to end of response.", labels=labels)
+    addresses = {member.id: member.address for member in members}
+    for server in stats:
+        values = [server.id, addresses.get(server.id, "")]
+        in_flight.add_metric(values, server.in_flight)
+        requests.add_metric(values, server.requests)
+        failures.add_metric(values, server.failures)
+        duration.add_metric(values, sum(server.latency.counts), server.latency.sum)
+    yield from (in_flight, requests, failures, duration)
+
+
+def _labelled(name: str, help_text: str, label: str, values: dict[str, int]) -> Metric:
+    family = CounterMetricFamily(PREFIX + name, help_text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _histogram(name: str, help_text: str, histogram: "Histogram") -> Metric:
+    below, buckets = 0, []
+    for bound, count in zip(histogram.bounds, histogram.counts, strict=True):
+        below += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(below)))
+    return HistogramMetricFamily(PREFIX + name, help_text, buckets=buckets, sum_value=histogram.sum)
