@@ -9,8 +9,10 @@
 //! - [`response`]: an app server's head, borrowed for the moment in which it is passed on;
 //! - [`target`]: the forms of a request target and the authority in it or in `Host`;
 //! - [`trailers`]: fields after a body;
+//! - [`refusal`]: why a head is not taken;
 //! - here: the rules both sides share.
 
+mod refusal;
 mod request;
 mod response;
 mod target;
@@ -20,10 +22,12 @@ use bytes::BytesMut;
 use memchr::memchr_iter;
 
 pub use super::fields::write_field;
-pub use request::{BodyKind, Refusal, Request, parse_request};
-pub use response::{BadResponse, ResponseBody, ResponseHead, ResponseTo, parse_response};
+pub use refusal::{BadResponse, Refusal};
+pub use request::{BodyKind, Request, parse_request};
+pub use response::{ResponseBody, ResponseHead, ResponseTo, parse_response};
 pub(super) use trailers::parse_trailers;
 
+use self::refusal::{BARE_LF, Fault, LINE_TOO_LONG, TOO_LARGE};
 use super::fields::{Slice, elements};
 
 /// The most fields a head can have, whatever its limits say: their places lie on the stack while it is parsed.
@@ -66,33 +70,6 @@ impl Version {
         if minor == Some(0) { Self::Http10 } else { Self::Http11 }
     }
 }
-
-/// What is wrong with a head, before it matters whose head it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Malformed(&'static str),
-    StartLineTooLong,
-    TooLarge(&'static str),
-}
-
-impl From<httparse::Error> for Fault {
-    fn from(error: httparse::Error) -> Self {
-        Self::Malformed(match error {
-            httparse::Error::HeaderName => "a field name is malformed, or a line is folded",
-            httparse::Error::HeaderValue => "a field value contains a control character",
-            httparse::Error::NewLine => "a line does not end with CRLF",
-            httparse::Error::Status => "the status line is malformed",
-            httparse::Error::Token => "the request line is malformed",
-            httparse::Error::TooManyHeaders => return TOO_MANY,
-            httparse::Error::Version => "the HTTP version is neither 1.0 nor 1.1",
-        })
-    }
-}
-
-const BARE_LF: Fault = Fault::Malformed("a line does not end with CRLF");
-const TOO_MANY: Fault = Fault::TooLarge("the head has too many fields");
-const TOO_LARGE: Fault = Fault::TooLarge("the head is too large");
-const LINE_TOO_LONG: Fault = Fault::TooLarge("a header line is too long");
 
 /// Checks the lines of a complete head by where they start: `httparse` has read every byte already, and all it left
 /// open is whether the byte before each LF is a CR.

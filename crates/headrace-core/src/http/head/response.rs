@@ -1,10 +1,13 @@
 //! An app server's response head. The server is not trusted: what cannot be read in one way only is refused.
 
-use std::{fmt, mem::MaybeUninit};
+use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Status};
 
-use super::{Fault, Framing, HeadLimits, Lines, MOST_FIELDS, Options, Version, check_unfinished, nominates, places};
+use super::{
+    Fault, Framing, HeadLimits, Lines, MOST_FIELDS, Options, Version, check_unfinished, nominates, places,
+    refusal::BadResponse,
+};
 use crate::http::fields::{Field, Known, classify};
 
 /// What the framing of a response depends on in its request.
@@ -23,27 +26,6 @@ pub enum ResponseBody {
     Length(u64),
     Chunked,
     UntilClose,
-}
-
-/// Why a response is not passed on: a 502.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadResponse(pub &'static str);
-
-impl fmt::Display for BadResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for BadResponse {}
-
-impl From<Fault> for BadResponse {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Malformed(reason) | Fault::TooLarge(reason) => Self(reason),
-            Fault::StartLineTooLong => Self("the status line is too long"),
-        }
-    }
 }
 
 /// A response's head, borrowed from the buffer it was read into.
