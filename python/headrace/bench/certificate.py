@@ -1,6 +1,6 @@
 """The certificate that every peer shows: ECDSA P-256, for this machine alone, made anew for each run."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ def make_certificate(folder: Path) -> Certificate:
 def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = datetime.datetime.now(datetime.timezone.utc)
-    day = datetime.timedelta(days=1)
+    now = dt.datetime.now(dt.timezone.utc)
+    day = dt.timedelta(days=1)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
     return builder.add_extension(x509.SubjectAlternativeName(addresses), critical=False).sign(key, hashes.SHA256())

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,10 @@ BROWSER_HEADERS = (
     "Sec-Fetch-Site: same-origin",
 )
 HEADER_OPTIONS = tuple(part for header in BROWSER_HEADERS for part in ("-H", header))
+
+CONNECTIONS = 64
+CONNECTIONS_HTTP2, STREAMS = 16, 8
+PACED_CONNECTIONS = 32
 
 # One cipher and one group for all, so that no peer gains by having chosen a cheaper one.
 CIPHER = "TLS_AES_128_GCM_SHA256"
@@ -48,22 +51,40 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Paced:
+    """What came of requests that were sent at a fixed rate: their durations in microseconds, sorted."""
+
+    durations: tuple[int, ...]
+    errors: int
+
+    def percentile(self, percent: float) -> int:
+        """The duration below which `percent` of them lie (nearest rank)."""
+        return self.durations[min(len(self.durations) - 1, int(len(self.durations) * percent / 100))]
+
+
+@dataclass(frozen=True)
 class Generator:
     """Makes load from one core; the folder keeps what OpenSSL shall offer, and logs."""
 
     core: int
     folder: Path
 
-    def http1(self, url: str, seconds: float, connections: int) -> Load:
-        """Keeps one request on each connection under way, by HTTP/1.1."""
-        output = self.run(WRK.require(), "-t1", f"-c{connections}", f"-d{seconds:g}s", *HEADER_OPTIONS, url)
-        return read_wrk(output)
+    def http1(self, url: str, seconds: int) -> Load:
+        """Keeps a request under way on each of 64 connections of HTTP/1.1."""
+        return read_wrk(self.run(WRK.require(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *HEADER_OPTIONS, url))
 
-    def http2(self, url: str, seconds: float, connections: int, streams: int) -> Load:
-        """Keeps `streams` requests on each connection under way, by HTTP/2."""
-        return read_h2load(
-            self.run(H2LOAD.require(), f"-c{connections}", f"-m{streams}", f"-D{seconds:g}", *HEADER_OPTIONS, url)
-        )
+    def http2(self, url: str, seconds: int) -> Load:
+        """Keeps 8 requests under way on each of 16 connections of HTTP/2."""
+        pace = (f"-c{CONNECTIONS_HTTP2}", f"-m{STREAMS}", f"-D{seconds}")
+        return read_h2load(self.run(H2LOAD.require(), *pace, *HEADER_OPTIONS, url))
+
+    def at_rate(self, url: str, seconds: int, rate: int) -> Paced:
+        """Sends `rate` requests a second by HTTP/1.1, whether or not the ones before were answered."""
+        log = self.folder / "requests.log"
+        log.unlink(missing_ok=True)
+        pace = ("--h1", f"-c{PACED_CONNECTIONS}", f"--rps={rate / PACED_CONNECTIONS:g}", f"-D{seconds}")
+        load = read_h2load(self.run(H2LOAD.require(), *pace, f"--log-file={log}", *HEADER_OPTIONS, url))
+        return Paced(read_log(log.read_text()), load.errors)
 
     def negotiated(self, url: str) -> str:
         """What one connection agreed on: `"TLSv1.3 TLS_AES_128_GCM_SHA256"`."""
@@ -103,13 +124,13 @@ def read_h2load(output: str) -> Load:
     return Load(_number(r"(\d+) succeeded", output), failed + redirected)
 
 
+def read_log(log: str) -> tuple[int, ...]:
+    """Sorted durations of the requests in h2load's log: start, status and microseconds on each line."""
+    return tuple(sorted(int(line.split("\t")[2]) for line in log.splitlines()))
+
+
 def _number(pattern: str, text: str) -> int:
     found = re.search(pattern, text)
     if not found:
         raise OperationError(f"the load generator's report says nothing of {pattern}", hint=text.strip()[-200:])
     return int(found.group(1))
-
-
-def percentile(sorted_values: Sequence[float], percent: float) -> float:
-    """The value below which `percent` of the values lie (nearest rank)."""
-    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * percent / 100))]

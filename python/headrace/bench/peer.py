@@ -48,25 +48,31 @@ class Peer:
     plain: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
 
-    def render(self, setting: Setting, *, port: int, servers: Sequence[str], tls: bool) -> str:
+    def render(self, setting: Setting, *, port: int, servers: Sequence[str], tls: bool, admin: int = 0) -> str:
         """The configuration that listens on `port` and passes requests on to `servers` (`"127.0.0.1:9001"`)."""
-        names = {**setting.names(), "port": port}
+        names = {**setting.names(), "port": port, "admin": admin}
         server = Template(self.server)
         lines = [server.substitute(address=address, number=number) for number, address in enumerate(servers)]
         names["tls"] = Template(self.tls if tls else self.plain).substitute(names)
         return Template((CONFIGURATIONS / self.configuration).read_text()).substitute(names, servers="\n".join(lines))
 
     @contextlib.contextmanager
-    def started(self, setting: Setting, servers: Sequence[str], *, tls: bool) -> Iterator[tuple[Running, str]]:
-        """The running proxy and its URL, once a request through it was answered with 200."""
+    def started(
+        self, setting: Setting, servers: Sequence[str], *, tls: bool, admin: int = 0
+    ) -> Iterator[tuple[Running, str]]:
+        """The running proxy and its URL, once a request through it was answered with 200.
+
+        Without `servers`, which may then join by themselves, it need not answer yet.
+        """
         port = free_port()
         path = setting.folder / self.configuration
-        path.write_text(self.render(setting, port=port, servers=servers, tls=tls))
+        path.write_text(self.render(setting, port=port, servers=servers, tls=tls, admin=admin))
         names = {**setting.names(), "configuration": path}
         command = [self.tool.require(), *(Template(argument).substitute(names) for argument in self.arguments)]
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
         with running(self.name, command, setting.folder, setting.core, self.environ) as process:
-            until_answered(url, process)
+            if servers:
+                until_answered(url, process)
             yield process, url
 
 
@@ -88,39 +94,37 @@ HEADRACE = Peer(
     plain="plain = true",
     server='"http://@address",',
 )
-PEERS = (
-    HEADRACE,
-    Peer(
-        name="nginx",
-        tool=NGINX,
-        configuration="nginx.conf",
-        arguments=("-e", "stderr", "-c", "@configuration"),
-        tls="ssl http2",
-        server="server @address;",
-    ),
-    Peer(
-        name="haproxy",
-        tool=HAPROXY,
-        configuration="haproxy.cfg",
-        arguments=("-db", "-f", "@configuration"),
-        tls="ssl crt @both alpn h2,http/1.1",
-        server="server s@number @address",
-    ),
-    Peer(
-        name="h2o",
-        tool=H2O,
-        configuration="h2o.conf",
-        arguments=("-c", "@configuration"),
-        tls="ssl: {certificate-file: @certificate, key-file: @key, minimum-version: TLSv1.2, ocsp-update-interval: 0}",
-        server="@address",
-    ),
-    Peer(
-        name="caddy",
-        tool=CADDY,
-        configuration="Caddyfile",
-        arguments=("run", "--adapter", "caddyfile", "--config", "@configuration"),
-        tls="tls @certificate @key",
-        server="@address",
-        environ={"GOMAXPROCS": "1"},
-    ),
+NGINX_PEER = Peer(
+    name="nginx",
+    tool=NGINX,
+    configuration="nginx.conf",
+    arguments=("-e", "stderr", "-c", "@configuration"),
+    tls="ssl http2",
+    server="server @address;",
 )
+HAPROXY_PEER = Peer(
+    name="haproxy",
+    tool=HAPROXY,
+    configuration="haproxy.cfg",
+    arguments=("-db", "-f", "@configuration"),
+    tls="ssl crt @both alpn h2,http/1.1",
+    server="server s@number @address",
+)
+H2O_PEER = Peer(
+    name="h2o",
+    tool=H2O,
+    configuration="h2o.conf",
+    arguments=("-c", "@configuration"),
+    tls="ssl: {certificate-file: @certificate, key-file: @key, minimum-version: TLSv1.2, ocsp-update-interval: 0}",
+    server="@address",
+)
+CADDY_PEER = Peer(
+    name="caddy",
+    tool=CADDY,
+    configuration="Caddyfile",
+    arguments=("run", "--adapter", "caddyfile", "--config", "@configuration"),
+    tls="tls @certificate @key",
+    server="@address",
+    environ={"GOMAXPROCS": "1"},
+)
+PEERS = (HEADRACE, NGINX_PEER, HAPROXY_PEER, H2O_PEER, CADDY_PEER)

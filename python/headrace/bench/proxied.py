@@ -8,12 +8,10 @@ from headrace.bench.process import cpu_of
 from headrace.bench.rig import Rig
 from headrace.bench.scenario import Contestant, Sample, Scenario
 
-CONNECTIONS = 64
-CONNECTIONS_HTTP2, STREAMS = 16, 8
 MICROSECONDS = "CPU µs a request"
 
 
-def proxied(  # noqa: PLR0913 - the columns of the table below
+def proxied(
     name: str, title: str, *, tls: bool = True, http2: bool = False, path: str = "", target: float | None = None
 ) -> Scenario:
     """A scenario that loads each peer with requests for `path` and divides what it used by them."""
@@ -26,21 +24,15 @@ def proxied(  # noqa: PLR0913 - the columns of the table below
     return Scenario(name, title, MICROSECONDS, contestants, target)
 
 
-def cost(peer: Peer, rig: Rig, *, tls: bool, http2: bool = False, path: str = "", servers: int = 1) -> Sample:
+def cost(peer: Peer, rig: Rig, *, tls: bool, http2: bool = False, path: str = "", servers: int = 0) -> Sample:
     """Starts the peer, loads it, and divides; the note says what was negotiated."""
-    with rig.proxy(peer, tls=tls, servers=servers) as target:
+    with rig.proxy(peer, tls=tls, servers=rig.servers(servers)) as target:
         note = rig.generator.negotiated(target.url) if tls else ""
         before = cpu_of([target.pid])
-        load = generate(rig, target.url + path, http2=http2)
+        generate = rig.generator.http2 if http2 else rig.generator.http1
+        load = generate(target.url + path, rig.effort.seconds)
         used = cpu_of([target.pid]) - before
     return per_request(used.total, load, note)
-
-
-def generate(rig: Rig, url: str, *, http2: bool) -> Load:
-    """The load of all such scenarios: 64 connections of HTTP/1.1, or 16 of HTTP/2 with 8 streams each."""
-    if http2:
-        return rig.generator.http2(url, rig.effort.seconds, CONNECTIONS_HTTP2, STREAMS)
-    return rig.generator.http1(url, rig.effort.seconds, CONNECTIONS)
 
 
 def per_request(seconds: float, load: Load, note: str = "") -> Sample:
@@ -50,7 +42,7 @@ def per_request(seconds: float, load: Load, note: str = "") -> Sample:
     return Sample(seconds / load.requests * 1e6, load.errors, note)
 
 
-SCENARIOS = (
+PROXIED = (
     proxied("http1", "HTTP/1.1, small response", tls=False, target=0.80),
     proxied("tls", "HTTP/1.1 + TLS, small response", target=0.75),
     proxied("http2", "HTTP/2 + TLS, 16 connections of 8 streams", http2=True, target=0.95),

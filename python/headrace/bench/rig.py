@@ -2,16 +2,17 @@
 
 import contextlib
 import os
+import resource
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.bench.certificate import make_certificate
 from headrace.bench.load import Generator
 from headrace.bench.peer import CONFIGURATIONS, HEADRACE, Peer, Setting, Template
 from headrace.bench.process import running
-from headrace.bench.tools import NGINX
+from headrace.bench.tools import NGINX, SETPRIV, TASKSET
 from headrace.bench.wait import free_port, until_answered
 
 MEGABYTE = 1 << 20
@@ -37,35 +38,42 @@ class Target:
     url: str
 
 
-@dataclass(frozen=True)
+# Compared by identity, so that what was found out about a rig can be remembered.
+@dataclass(frozen=True, eq=False)
 class Rig:
-    """Everything a measurement needs. `attached` are running servers, by scheme, that stand in for headrace."""
+    """Everything a measurement needs; `attached` are running servers that stand in for headrace, one of a scheme."""
 
     setting: Setting
     generator: Generator
     backend: int
     effort: Effort
-    attached: Mapping[str, Target] = field(default_factory=dict)
+    attached: tuple[Target, ...] = ()
+
+    def servers(self, count: int = 1) -> list[str]:
+        """The backend under `count` addresses: all of 127.0.0.0/8 is this machine."""
+        return [f"127.0.{number // 250}.{number % 250 + 1}:{self.backend}" for number in range(count)]
 
     @contextlib.contextmanager
-    def proxy(self, peer: Peer, *, tls: bool, servers: int = 1) -> Iterator[Target]:
-        """The peer, alone on its core, in front of the backend under `servers` addresses."""
-        attached = self.attached.get("https" if tls else "http")
-        if peer is HEADRACE and attached:
-            yield attached
+    def proxy(self, peer: Peer, *, tls: bool, servers: Sequence[str] = ()) -> Iterator[Target]:
+        """The peer, alone on its core, in front of `servers`, which are the backend unless others are given."""
+        scheme = "https://" if tls else "http://"
+        attached = [target for target in self.attached if target.url.startswith(scheme)]
+        if peer is HEADRACE and attached and not servers:
+            yield attached[0]
             return
-        # A server is told from another by its address, and all of 127.0.0.0/8 is this machine.
-        addresses = [f"127.0.{number // 250}.{number % 250 + 1}:{self.backend}" for number in range(servers)]
-        with peer.started(self.setting, addresses, tls=tls) as (process, url):
+        with peer.started(self.setting, servers or self.servers(), tls=tls) as (process, url):
             yield Target(process.pid, url)
 
 
 @contextlib.contextmanager
-def rig(effort: Effort, *, backend: int = 0, attached: Mapping[str, Target] | None = None) -> Iterator[Rig]:
+def rig(effort: Effort, *, backend: int = 0, attached: Sequence[Target] = ()) -> Iterator[Rig]:
     """Sets it up and takes it down; `backend` is the port of the server behind, 0 for a free one.
 
-    Raises `OperationError` when nginx, which is that server, is missing.
+    Raises `OperationError` when nginx, which is that server, or a program that pins to a core is missing.
     """
+    for tool in (TASKSET, SETPRIV):
+        tool.require()
+    _allow_open_files()
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
         folder = Path(name)
@@ -73,7 +81,13 @@ def rig(effort: Effort, *, backend: int = 0, attached: Mapping[str, Target] | No
         setting = Setting(cores[0], folder, make_certificate(folder))
         generator = Generator(cores[-1], folder)
         with _backend(folder, cores[-1], backend or free_port()) as port:
-            yield Rig(setting, generator, port, effort, attached or {})
+            yield Rig(setting, generator, port, effort, tuple(attached))
+
+
+def _allow_open_files() -> None:
+    """Everything that is started inherits the most that this process may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager

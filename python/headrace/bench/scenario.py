@@ -35,13 +35,17 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A piece of work, what it is measured in (less is better), and the ratio to the best peer that is wanted."""
+    """A piece of work and what it is measured in; less is better.
+
+    `target` is the wanted ratio of ours to the best peer, or to the best of those that `against` names.
+    """
 
     name: str
     title: str
     unit: str
     contestants: tuple[Contestant, ...]
     target: float | None = None
+    against: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,14 @@ class Row:
         return statistics.median(sample.value for sample in samples)
 
     def best_peer(self) -> tuple[str, float] | None:
-        """The name and figure of the best that is not ours."""
-        figures = [(each.name, self.figure(each.name)) for each in self.scenario.contestants if not each.ours]
+        """The name and figure of the best that ours is compared with."""
+        others = [each.name for each in self.scenario.contestants if not each.ours]
+        figures = [(name, self.figure(name)) for name in self.scenario.against or others]
         known = [(name, figure) for name, figure in figures if figure is not None]
         return min(known, key=lambda pair: pair[1], default=None)
 
     def ratio(self, name: str) -> float | None:
-        """The figure of `name` by the best peer's; None when one of them is not known."""
+        """The figure of `name` divided by the best peer's; None when one of them is not known."""
         ours, best = self.figure(name), self.best_peer()
         return ours / best[1] if ours is not None and best else None
 

@@ -20,33 +20,43 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def until_answered(url: str, process: Running) -> None:
-    """Returns when `GET url` is answered with 200. Raises `OperationError` when the process ends or takes too long."""
+def until_answered(url: str, process: Running, *, bodies: int = 1) -> None:
+    """Returns when `GET url` was answered with 200, and with so many different bodies.
+
+    Raises `OperationError` when the process ends or takes too long.
+    """
     deadline = time.monotonic() + PATIENCE
-    while (status := _status(url)) != 200:
+    seen: set[bytes] = set()
+    status: int | str = "nothing yet"
+    while len(seen) < bodies:
         process.check()
         if time.monotonic() > deadline:
             raise OperationError(f"{process.name} did not answer on {url} within {PATIENCE:g} s: {status}")
-        time.sleep(PAUSE)
+        status, body = _get(url)
+        if status == 200:
+            seen.add(body)
+        if len(seen) < bodies:
+            time.sleep(PAUSE)
 
 
-def _status(url: str) -> int | str:
-    """The status of one GET, or what went wrong."""
-    parts = urlsplit(url)
-    assert parts.hostname
-    assert parts.port
-    if parts.scheme == "https":
-        # Peers show a certificate that was made for this run; what is measured is not whom they trust.
-        context = ssl._create_unverified_context()  # noqa: S323, SLF001
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=5, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+def _get(url: str) -> tuple[int | str, bytes]:
+    """The status and body of one GET, or what went wrong."""
+    connection = _connection(url)
     try:
-        connection.request("GET", parts.path or "/")
-        return connection.getresponse().status
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
+        return str(error) or type(error).__name__, b""
     finally:
         connection.close()
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    assert parts.hostname
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    # Peers show a certificate that was made for this run; what is measured is not whom they trust.
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=5, context=context)

@@ -1,37 +1,97 @@
 """`headrace bench`."""
 
+import dataclasses
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
 from headrace.bench.contest import contest
-from headrace.bench.proxied import SCENARIOS
+from headrace.bench.outcome import Outcome, outcome
+from headrace.bench.report import remarks, tables, write_results
 from headrace.bench.rig import QUICK, Effort, Target, rig
+from headrace.bench.scenario import Scenario
+from headrace.bench.scenarios import SCENARIOS
 from headrace.cli.options import Common, common_options, examples
-from headrace.cli.output import progress
+from headrace.cli.output import as_json, progress, table
+from headrace.errors import OperationError, UsageError
+
+DEFAULT = Effort()
+CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))
 
 
-@click.command(epilog=examples("headrace bench", "headrace bench http1 tls --seconds 2"))
+@click.command(
+    epilog=examples(
+        "headrace bench --quick",
+        "headrace bench http1 tls --peers headrace,nginx --seconds 2",
+        "headrace bench --results bench/results",
+    )
+)
 @click.argument("scenario", nargs=-1, type=click.Choice([each.name for each in SCENARIOS]))
-@click.option("--seconds", type=click.IntRange(1, 60), default=4)
-@click.option("--rounds", type=click.IntRange(1, 20), default=2)
-@click.option("--quick", is_flag=True)
-@click.option("--peers", default="")
-@click.option("--attach", multiple=True, metavar="PID=URL")
-@click.option("--backend", type=int, default=0)
+@click.option("--seconds", type=click.IntRange(1, 60), default=DEFAULT.seconds, show_default=True, help="Of each load.")
+@click.option("--rounds", type=click.IntRange(1, 20), default=DEFAULT.rounds, show_default=True)
+@click.option("--quick", is_flag=True, help="One short round; it shows that all works, not how fast.")
+@click.option("--peers", metavar="A,B", help=f"Only these of {', '.join(CONTESTANTS)}.")
+@click.option("--results", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json, .md and .svg.")
+@click.option("--attach", multiple=True, metavar="PID=URL", help="Measure a running proxy in place of headrace.")
+@click.option(
+    "--backend", type=click.IntRange(0, 65535), default=0, help="Port of the server behind; default: a free one."
+)
 @common_options
-def command(common, scenario, seconds, rounds, quick, peers, attach, backend):
-    """Measure."""
-    import dataclasses
-    attached = {}
-    for text in attach:
-        pid, url = text.split("=", 1)
-        attached[url.split(":")[0]] = Target(int(pid), url.rstrip("/") + "/")
+def command(
+    common: Common,
+    scenario: Sequence[str],
+    seconds: int,
+    rounds: int,
+    quick: bool,  # noqa: FBT001 - click's
+    peers: str | None,
+    results: Path | None,
+    attach: Sequence[str],
+    backend: int,
+) -> None:
+    """Measure headrace beside nginx, HAProxy, h2o and Caddy: all of SCENARIO, or those that are named.
+
+    Each proxy runs alone on one core, load and backend on another. What a figure means: docs/bench.md.
+    """
+    # Ended by a signal, it still ends all that it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     effort = QUICK if quick else Effort(seconds, rounds)
-    chosen = [each for each in SCENARIOS if not scenario or each.name in scenario]
+    scenarios = [each for each in SCENARIOS if not scenario or each.name in scenario]
     if peers:
-        names = peers.split(",")
-        chosen = [dataclasses.replace(s, contestants=tuple(c for c in s.contestants if c.name in names)) for s in chosen]
-    with rig(effort, backend=backend, attached=attached) as stand:
-        progress(f"backend on 127.0.0.1:{stand.backend}")
-        rows = contest(chosen, stand, progress)
-    for row in rows:
-        print(row.scenario.name, {n: row.figure(n) for n in row.samples}, "best", row.best_peer(), "ratio", row.ratio("headrace"), row.errors, row.missing)
+        scenarios = _among(scenarios, peers.split(","))
+    with rig(effort, backend=backend, attached=[_target(text) for text in attach]) as stand:
+        done = outcome(contest(scenarios, stand, progress), effort)
+    _show(done, json=common.json)
+    if results:
+        progress("written: " + ", ".join(map(str, write_results(done, results))))
+    if done.errors:
+        raise OperationError(f"{len(done.errors)} figures are invalid", hint="the lines above say why")
+
+
+def _among(scenarios: Sequence[Scenario], names: Sequence[str]) -> list[Scenario]:
+    """The scenarios with only those contestants, without the ones that are left with none."""
+    if unknown := [name for name in names if name not in CONTESTANTS]:
+        raise UsageError(f"--peers: there is no {unknown[0]}", hint=f"choose from {', '.join(CONTESTANTS)}")
+    fewer = [
+        dataclasses.replace(scenario, contestants=tuple(each for each in scenario.contestants if each.name in names))
+        for scenario in scenarios
+    ]
+    return [scenario for scenario in fewer if scenario.contestants]
+
+
+def _target(text: str) -> Target:
+    pid, equals, url = text.partition("=")
+    if not (equals and pid.isdecimal() and url.startswith(("http://", "https://"))):
+        raise UsageError(f"--attach {text}: not PID=URL", hint="write --attach 1234=http://127.0.0.1:2000")
+    return Target(int(pid), url.rstrip("/") + "/")
+
+
+def _show(done: Outcome, *, json: bool) -> None:
+    if json:
+        as_json(done.as_data())
+        return
+    for headings, lines in tables(done.rows):
+        click.echo(table([heading.upper() for heading in headings], lines) + "\n")
+    for remark in remarks(done.rows):
+        click.echo(remark)

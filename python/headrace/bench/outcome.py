@@ -1,0 +1,86 @@
+"""What came of a run, and what it was made on: as data, to be kept and compared."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from headrace.bench.rig import Effort
+from headrace.bench.scenario import Row, Scenario
+from headrace.bench.tools import H2LOAD, WRK
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run: when, where, with how much effort, of which versions, and its rows."""
+
+    when: str
+    machine: Mapping[str, str]
+    effort: Effort
+    versions: Mapping[str, str]
+    rows: Sequence[Row]
+
+    @property
+    def errors(self) -> list[str]:
+        """What went wrong in any row."""
+        return [error for row in self.rows for error in row.errors]
+
+    def as_data(self) -> dict[str, object]:
+        """The content of `results.json`."""
+        return {
+            "when": self.when,
+            "machine": self.machine,
+            "effort": asdict(self.effort),
+            "versions": self.versions,
+            "scenarios": [_row_as_data(row) for row in self.rows],
+        }
+
+
+def outcome(rows: Sequence[Row], effort: Effort) -> Outcome:
+    """The rows together with the time, the machine and the versions of what took part."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return Outcome(now, _machine(), effort, _versions([row.scenario for row in rows]), rows)
+
+
+def _machine() -> dict[str, str]:
+    cores = sorted(os.sched_getaffinity(0))
+    shared = "" if len(cores) > 1 else ", which the load shares with what is measured"
+    return {
+        "processor": _processor(),
+        "cores": f"{len(cores)}{shared}",
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _versions(scenarios: Sequence[Scenario]) -> dict[str, str]:
+    used = [tool for scenario in scenarios for each in scenario.contestants for tool in each.tools]
+    return {tool.program: tool.version() for tool in dict.fromkeys([*used, WRK, H2LOAD]) if tool.path()}
+
+
+def _row_as_data(row: Row) -> dict[str, object]:
+    best = row.best_peer()
+    return {
+        "name": row.scenario.name,
+        "title": row.scenario.title,
+        "unit": row.scenario.unit,
+        "target": row.scenario.target,
+        "best_peer": best[0] if best else None,
+        "missing": row.missing,
+        "figures": {
+            name: {
+                "median": row.figure(name),
+                "ratio": row.ratio(name),
+                "rounds": [asdict(sample) for sample in samples],
+            }
+            for name, samples in row.samples.items()
+        },
+    }

@@ -1,0 +1,9 @@
+"""All that is measured, in the order in which it is shown."""
+
+from headrace.bench.crowd import CROWD
+from headrace.bench.idle import IDLE
+from headrace.bench.latency import LATENCY
+from headrace.bench.proxied import PROXIED
+from headrace.bench.stack import STACK
+
+SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK)
