@@ -1,0 +1,300 @@
+//! One request, from its head to the end of its response, over as many servers as it takes (at most two).
+//!
+//! What is sent again, and where (RFC 9110, 9.2.2):
+//! - a request that no connection was found for: elsewhere, whatever its method;
+//! - one whose pooled connection turned out to be closed, if it is idempotent or was reset unread: on a fresh one;
+//! - an idempotent one that failed before a byte of the response: elsewhere, within the retry budget, after a pause.
+//!
+//! Never more than once each, and never when the client has seen something or the body is gone.
+
+use std::{future::poll_fn, io, rc::Rc, time::Duration, time::Instant};
+
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Retry,
+    local::{InFlight, Local, Seat},
+    rewrite::{self, Hop},
+    table::Destination,
+    transfer::{Failure, Transfer},
+    upload::Upload,
+};
+use crate::{
+    http::{
+        exchange::{BodyError, Exchange},
+        head::BodyKind,
+        reply::Problem,
+    },
+    metrics::Refused,
+    net::stream::ServerStream,
+};
+
+/// A request that may not be repeated rides on a pooled connection only if that was busy so lately: a server that closes
+/// idle connections earlier than this would have little use of keeping them.
+const UNREPEATABLE_IDLE: Duration = Duration::from_millis(250);
+/// How long a server that could not be reached is passed over.
+const AVOID: Duration = Duration::from_secs(1);
+
+pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
+    let began = Instant::now();
+    match answer(local, exchange).await {
+        Ok(()) => {}
+        Err(Stop::Refuse(problem)) => {
+            local.thread.counters().refuse(problem.why);
+            problem.send(exchange).await;
+        }
+        Err(Stop::Broken) => {}
+    }
+    local.thread.counters().latency.record(began.elapsed());
+}
+
+/// Why a request is not answered by a server.
+enum Stop {
+    Refuse(Problem),
+    /// Nobody is there to be answered, or the response has begun and cannot be mended.
+    Broken,
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Refuse(problem)
+    }
+}
+
+async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange) -> Result<(), Stop> {
+    let destination = admit(local, exchange)?;
+    let most = match destination.max_body {
+        0 => local.balancer.options.max_body,
+        most => most,
+    };
+    if matches!(exchange.request().body, BodyKind::Length(length) if length > most) {
+        return Err(TOO_LARGE.into());
+    }
+    let request = exchange.request();
+    let mut head = local.thread.buffers.take();
+    let hop = Hop {
+        peer: exchange.peer(),
+        options: &local.balancer.options,
+        id: [local.thread.random(), local.thread.random()],
+    };
+    rewrite::write_request(&mut head, request, &hop);
+    let mut attempts = Attempts {
+        local,
+        service: destination.service,
+        repeatable: request.is_idempotent(),
+        upload: Upload::new(head, request.body, request.expect_continue, most),
+        except: None,
+        fresh: false,
+        retry: None,
+    };
+    let result = attempts.run(exchange).await;
+    local.thread.buffers.give(attempts.upload.into_buffer());
+    result
+}
+
+fn admit(local: &Local, exchange: &impl Exchange) -> Result<Destination, Problem> {
+    let request = exchange.request();
+    if request.is_connect() {
+        return Err(Problem::new(
+            Refused::MethodNotAllowed,
+            "CONNECT is not supported here.",
+        ));
+    }
+    let destination = local.table().route(request.authority(), request.path());
+    destination.ok_or(Problem::new(Refused::NoServers, "No app servers found"))
+}
+
+const TOO_LARGE: Problem = Problem {
+    why: Refused::ContentTooLarge,
+    message: "The request's body is larger than is accepted here.",
+};
+
+struct Attempts<'a> {
+    local: &'a Rc<Local>,
+    service: usize,
+    repeatable: bool,
+    upload: Upload,
+    /// A server not to be asked again.
+    except: Option<u64>,
+    /// Whether a pooled connection has failed already.
+    fresh: bool,
+    /// Held while a retry is under way.
+    retry: Option<Retry<'a>>,
+}
+
+/// A connection and where it came from.
+struct Borrowed {
+    stream: ServerStream,
+    pooled: bool,
+}
+
+/// Why an attempt failed, and whether only because its pooled connection was no good any more.
+struct Failed {
+    failure: Failure,
+    stale: bool,
+}
+
+impl<'a> Attempts<'a> {
+    async fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), Stop> {
+        loop {
+            let server = self.local.acquire(self.service, self.except).await?;
+            let began = Instant::now();
+            let seat = self.local.seat(&server.state);
+            seat.counters.requests.add(1);
+            let failed = match self.connect(&server, &seat).await {
+                Ok(connection) => match self.attempt(exchange, &server, &seat, connection).await {
+                    Ok(()) => {
+                        server.state.succeeded();
+                        seat.counters.latency.record(began.elapsed());
+                        return Ok(());
+                    }
+                    Err(failed) => failed,
+                },
+                Err(error) => Failed {
+                    failure: Failure::Unreached(error),
+                    stale: false,
+                },
+            };
+            self.judge(exchange, &server, &seat, failed).await?;
+        }
+    }
+
+    async fn connect(&self, server: &InFlight, seat: &Seat) -> io::Result<Borrowed> {
+        let options = &self.local.balancer.options;
+        let patience = match self.repeatable {
+            true => options.idle_timeout,
+            false => options.idle_timeout.min(UNREPEATABLE_IDLE),
+        };
+        let since = self
+            .local
+            .thread
+            .clock
+            .now()
+            .saturating_sub(patience.as_millis() as u64);
+        if !self.fresh
+            && let Some(stream) = seat.pool.take(since)
+        {
+            return Ok(Borrowed { stream, pooled: true });
+        }
+        self.local.thread.counters().upstream_connections.add(1);
+        let connecting = Box::pin(ServerStream::connect(&server.address, server.tls.as_ref()));
+        let stream = timeout(options.connect_timeout, connecting)
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))??;
+        Ok(Borrowed { stream, pooled: false })
+    }
+
+    async fn attempt(
+        &mut self,
+        exchange: &mut impl Exchange,
+        server: &InFlight,
+        seat: &Seat,
+        mut connection: Borrowed,
+    ) -> Result<(), Failed> {
+        let thread = &self.local.thread;
+        let timer = thread.clock.timer();
+        timer.join(server.state.key);
+        let mut input = thread.buffers.take();
+        let mut transfer = Transfer::new(&mut connection.stream, &mut input, &mut self.upload, self.local, &timer);
+        let result = poll_fn(|cx| transfer.poll(cx, exchange)).await;
+        let reusable = transfer.is_reusable();
+        drop(transfer);
+        thread.buffers.give(input);
+        match result {
+            Ok(()) => {
+                if reusable && server.state.is_listed() {
+                    let most = self.local.balancer.options.idle_connections;
+                    seat.pool.give(connection.stream, thread.clock.now(), most);
+                }
+                Ok(())
+            }
+            Err(failure) => Err(Failed {
+                stale: connection.pooled && self.is_unanswered(&failure, &connection.stream),
+                failure,
+            }),
+        }
+    }
+
+    /// Whether the request failed so that it may be sent again for the sake of the connection alone.
+    fn is_unanswered(&self, failure: &Failure, stream: &ServerStream) -> bool {
+        match failure {
+            Failure::Closed { seen: false, error } => self.repeatable || stream.refused_request(error.as_ref()),
+            _ => false,
+        }
+    }
+
+    /// Prepares another attempt, or says why there is none.
+    async fn judge(
+        &mut self,
+        exchange: &impl Exchange,
+        server: &InFlight,
+        seat: &Seat,
+        failed: Failed,
+    ) -> Result<(), Stop> {
+        let again = !exchange.started() && self.upload.can_replay();
+        if failed.stale && again && !self.fresh {
+            self.fresh = true;
+            self.upload.rewind();
+            return Ok(());
+        }
+        let stop = stop(&failed.failure, exchange.started());
+        if !failed.failure.is_the_servers() {
+            return Err(stop);
+        }
+        seat.counters.failures.add(1);
+        server.state.failed(failed.failure.to_string());
+        let unreached = matches!(failed.failure, Failure::Unreached(_));
+        let unanswered = matches!(failed.failure, Failure::Closed { seen: false, .. });
+        if unreached {
+            let until = self.local.thread.clock.now() + AVOID.as_millis() as u64;
+            server.state.avoid_until(until);
+        }
+        if !again || self.except.is_some() || !(unreached || unanswered && self.repeatable) {
+            return Err(stop);
+        }
+        if !unreached {
+            self.retry = self.local.balancer.retry();
+            if self.retry.is_none() {
+                return Err(stop);
+            }
+            self.pause().await;
+        }
+        self.local.thread.counters().retries.add(1);
+        self.except = Some(server.state.key);
+        self.fresh = false;
+        self.upload.rewind();
+        Ok(())
+    }
+
+    /// A random time, so that the requests a server dropped at once do not come back at once.
+    async fn pause(&self) {
+        let options = &self.local.balancer.options;
+        let least = options.retry_backoff_min.as_micros() as u64;
+        let spread = (options.retry_backoff_max.as_micros() as u64)
+            .min(least * 2)
+            .saturating_sub(least);
+        let micros = least + self.local.thread.random() % spread.max(1);
+        sleep(Duration::from_micros(micros)).await;
+    }
+}
+
+/// How a request ends whose attempt failed and is not repeated.
+fn stop(failure: &Failure, started: bool) -> Stop {
+    let problem = match failure {
+        _ if started => return Stop::Broken,
+        Failure::Client(BodyError::Gone) => return Stop::Broken,
+        Failure::Client(BodyError::TooSlow) => {
+            Problem::new(Refused::RequestTimeout, "The request's body took too long to arrive.")
+        }
+        Failure::Client(BodyError::Malformed(what)) => Problem::new(Refused::BadRequest, what),
+        Failure::TooLarge => TOO_LARGE,
+        Failure::TimedOut => Problem::new(Refused::GatewayTimeout, "The app server took too long to answer."),
+        Failure::Unreached(_) => Problem::new(Refused::BadGateway, "The app server cannot be reached."),
+        Failure::Closed { .. } => Problem::new(
+            Refused::BadGateway,
+            "The app server closed the connection without an answer.",
+        ),
+        Failure::Malformed(_) => Problem::new(Refused::BadGateway, "The app server's answer cannot be understood."),
+    };
+    Stop::Refuse(problem)
+}

@@ -1,0 +1,210 @@
+//! One engine thread's side of the balancer: its connections, its counters, its turn in each service.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    future::poll_fn,
+    ops::Deref,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arc_swap::Guard;
+use tokio::time::sleep;
+
+use super::{
+    Balancer, forward,
+    pick::Wish,
+    pool::Pool,
+    queue::Place,
+    server::{ServerCounters, State},
+    table::{Service, Table, Target},
+};
+use crate::{
+    engine::Thread,
+    http::{
+        exchange::{Exchange, Handler},
+        reply::Problem,
+    },
+    metrics::Refused,
+};
+
+/// What the thread keeps for one server.
+pub(super) struct Seat {
+    state: Arc<State>,
+    pub(super) counters: Arc<ServerCounters>,
+    pub(super) pool: Pool,
+}
+
+pub(super) struct Local {
+    pub(super) balancer: Arc<Balancer>,
+    pub(super) thread: Rc<Thread>,
+    seats: RefCell<HashMap<u64, Rc<Seat>>>,
+    turns: RefCell<Vec<usize>>,
+}
+
+impl Local {
+    pub(super) fn new(balancer: Arc<Balancer>, thread: Rc<Thread>) -> Rc<Self> {
+        let local = Rc::new(Self {
+            balancer,
+            thread,
+            seats: RefCell::default(),
+            turns: RefCell::default(),
+        });
+        let weak = Rc::downgrade(&local);
+        local.thread.add_chore(move || {
+            if let Some(local) = weak.upgrade() {
+                local.tidy();
+            }
+        });
+        local
+    }
+
+    pub(super) fn table(&self) -> Guard<Arc<Table>> {
+        self.balancer.table.load()
+    }
+
+    pub(super) fn seat(&self, state: &Arc<State>) -> Rc<Seat> {
+        let mut seats = self.seats.borrow_mut();
+        let seat = seats.entry(state.key).or_insert_with(|| {
+            Rc::new(Seat {
+                state: Arc::clone(state),
+                counters: state.counters(),
+                pool: Pool::default(),
+            })
+        });
+        Rc::clone(seat)
+    }
+
+    /// Once a second: old connections go, servers that have left are forgotten, cut ones lose what they still hold.
+    fn tidy(&self) {
+        let now = self.thread.clock.now();
+        let oldest = now.saturating_sub(self.balancer.options.idle_timeout.as_millis() as u64);
+        self.seats.borrow_mut().retain(|key, seat| {
+            if seat.state.is_cut() {
+                self.thread.clock.fire(*key);
+            }
+            if !seat.state.is_listed() {
+                seat.pool.clear();
+                return Rc::strong_count(seat) > 1;
+            }
+            seat.pool.expire(oldest);
+            true
+        });
+    }
+
+    fn pick(&self, index: usize, service: &Service, except: Option<u64>) -> Option<Arc<Target>> {
+        let mut turns = self.turns.borrow_mut();
+        if turns.len() <= index {
+            turns.resize(index + 1, self.thread.index);
+        }
+        let turn = turns.get_mut(index)?;
+        let wish = Wish {
+            turn: *turn,
+            random: self.thread.random(),
+            now: self.thread.clock.now(),
+            except,
+        };
+        let (target, next) = service.pick(&wish)?;
+        *turn = next % service.schedule.len().max(1);
+        Some(target)
+    }
+
+    /// Finds a server for a request and enters it, waiting in line where that makes sense.
+    pub(super) async fn acquire(self: &Rc<Self>, index: usize, except: Option<u64>) -> Result<InFlight, Problem> {
+        match self.try_acquire(index, except, None)? {
+            Some(entered) => Ok(entered),
+            None if except.is_some() => Err(Problem::new(Refused::BadGateway, "The app server did not answer.")),
+            None => self.wait(index).await,
+        }
+    }
+
+    /// `Ok(None)` where waiting makes sense.
+    fn try_acquire(
+        self: &Rc<Self>,
+        index: usize,
+        except: Option<u64>,
+        place: Option<&Place>,
+    ) -> Result<Option<InFlight>, Problem> {
+        let table = self.table();
+        let nobody = Problem::new(Refused::NoServers, "No app servers found");
+        let service = table.services.get(index).ok_or(nobody)?;
+        if service.targets.is_empty() && !service.hold {
+            return Err(nobody);
+        }
+        // Whoever waits goes first.
+        if place.is_none() && except.is_none() && !service.queue.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.pick(index, service, except).map(|target| InFlight {
+            target,
+            local: Rc::clone(self),
+        }))
+    }
+
+    async fn wait(self: &Rc<Self>, index: usize) -> Result<InFlight, Problem> {
+        let full = Problem::new(Refused::Overloaded, "All app servers are busy; try again shortly.");
+        let options = &self.balancer.options;
+        let queue = self
+            .table()
+            .services
+            .get(index)
+            .map(|service| Arc::clone(&service.queue))
+            .ok_or(full)?;
+        let mut place = None;
+        let waiting = poll_fn(|cx: &mut Context<'_>| {
+            if place.is_none() {
+                place = queue.join(options.queue_length, cx.waker());
+            }
+            let Some(place) = &place else {
+                return Poll::Ready(Err(full));
+            };
+            if !place.is_foremost(cx.waker()) {
+                return Poll::Pending;
+            }
+            match self.try_acquire(index, None, Some(place)) {
+                Ok(None) => Poll::Pending,
+                Ok(Some(entered)) => Poll::Ready(Ok(entered)),
+                Err(problem) => Poll::Ready(Err(problem)),
+            }
+        });
+        self.thread.counters().queued.add(1);
+        let outcome = tokio::select! {
+            outcome = waiting => outcome,
+            () = sleep(options.queue_timeout) => Err(full),
+        };
+        self.thread.counters().queued.sub(1);
+        outcome
+    }
+}
+
+/// A request that a server has, until dropped.
+pub(super) struct InFlight {
+    target: Arc<Target>,
+    local: Rc<Local>,
+}
+
+impl Deref for InFlight {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.target.state.leave();
+        self.local.balancer.left(&self.target.state);
+    }
+}
+
+/// The balancer as the engine's handler.
+pub struct Forwarder(pub(super) Rc<Local>);
+
+impl Handler for Forwarder {
+    async fn handle<X: Exchange>(&self, exchange: &mut X) {
+        forward::forward(&self.0, exchange).await;
+    }
+}

@@ -1,0 +1,183 @@
+//! The balancer: the handler that passes requests on to app servers.
+//!
+//! Reading order: `options` and `table` (what Python hands over), `server` (what is known of one), `pick` and `queue`
+//! (who gets a request), `pool` (connections), `forward` (one request from its head to the end of its response, with
+//! `rewrite`, `upload` and `transfer` as its steps), `local` (a thread's side of all this), `probe` (are you there?).
+
+mod forward;
+mod local;
+mod options;
+mod pick;
+mod pool;
+mod probe;
+mod queue;
+mod rewrite;
+mod server;
+mod table;
+mod transfer;
+mod upload;
+
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+
+pub use self::{
+    local::Forwarder,
+    options::{Network, Options, Via},
+    probe::{Probe, probe},
+    server::Stats,
+    table::{Policy, RouteSpec, ServerSpec, ServiceSpec, TableSpec},
+};
+use self::{local::Local, queue::Queue, server::State, table::Table};
+use crate::engine::{Event, Shared, Source, Thread};
+
+/// What all engine threads share of one balancer.
+#[derive(Default)]
+pub struct Balancer {
+    options: Options,
+    table: ArcSwap<Table>,
+    known: Mutex<Known>,
+    /// The engine that serves it, once one does: where events go.
+    engine: OnceLock<Arc<Shared>>,
+    /// Retries under way, held against the budget.
+    retrying: AtomicUsize,
+    last_key: AtomicU64,
+}
+
+/// What outlives a table: servers that are in it or still at work, and who waits for them.
+#[derive(Default)]
+struct Known {
+    servers: HashMap<String, Arc<State>>,
+    queues: HashMap<String, Arc<Queue>>,
+}
+
+/// The source of an engine's handlers: `Arc<Balancer>` itself, in a type of its own because a source is shared.
+pub struct Served(pub Arc<Balancer>);
+
+impl Balancer {
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// New requests follow `spec` from now on. Servers it does not name any more are told as drained when they are.
+    pub fn publish(&self, spec: &TableSpec) {
+        let mut known = self.known();
+        let known = &mut *known;
+        let servers = spec.services.iter().flat_map(|service| &service.servers);
+        let mut listed = HashMap::new();
+        for server in servers {
+            let state = known.servers.entry(server.id.clone()).or_insert_with(|| {
+                let key = self.last_key.fetch_add(1, Ordering::Relaxed) + 1;
+                Arc::new(State::new(&server.id, key))
+            });
+            state.list();
+            listed.insert(server.id.clone(), Arc::clone(state));
+        }
+        for service in &spec.services {
+            known.queues.entry(service.name.clone()).or_default();
+        }
+        let table = Table::bind(
+            spec,
+            |id| Arc::clone(&listed[id]),
+            |name| known.queues.get(name).cloned().unwrap_or_default(),
+        );
+        self.table.store(Arc::new(table));
+        let left: Vec<_> = known
+            .servers
+            .values()
+            .filter(|state| !listed.contains_key(&state.id))
+            .cloned()
+            .collect();
+        for state in left {
+            state.unlist();
+            self.tell_drained(&mut known.servers, &state);
+        }
+        known.queues.values().for_each(|queue| queue.wake_foremost());
+    }
+
+    /// Servers of the table, and those that left it with something in flight.
+    pub fn stats(&self) -> Vec<Stats> {
+        self.known().servers.values().map(|state| state.stats()).collect()
+    }
+
+    /// Ends what is in flight with a server that left the table; how much that was.
+    pub fn cut(&self, id: &str) -> usize {
+        match self.known().servers.get(id) {
+            Some(state) if !state.is_listed() => {
+                state.cut();
+                state.in_flight.load(Ordering::SeqCst)
+            }
+            _ => 0,
+        }
+    }
+
+    /// A request has left `state`.
+    fn left(&self, state: &State) {
+        if !state.is_listed() {
+            self.tell_drained(&mut self.known().servers, state);
+        }
+        for service in &self.table.load().services {
+            service.queue.wake_foremost();
+        }
+    }
+
+    fn tell_drained(&self, servers: &mut HashMap<String, Arc<State>>, state: &State) {
+        if !state.newly_drained() {
+            return;
+        }
+        servers.remove(&state.id);
+        if let Some(engine) = self.engine.get() {
+            engine.events.push(Event::Drained {
+                server: state.id.clone(),
+            });
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        let table = self.table.load();
+        let targets = table.services.iter().flat_map(|service| &service.targets);
+        targets
+            .map(|target| target.state.in_flight.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// Whether the budget has room for one more retry; `None` where it has not.
+    fn retry(&self) -> Option<Retry<'_>> {
+        let share = (self.in_flight() as f64 * self.options.retry_budget) as usize;
+        let most = share.max(self.options.retry_budget_min);
+        let retry = Retry(&self.retrying);
+        (self.retrying.fetch_add(1, Ordering::Relaxed) < most).then_some(retry)
+    }
+}
+
+/// One retry under way.
+struct Retry<'a>(&'a AtomicUsize);
+
+impl Drop for Retry<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Source for Served {
+    type Handler = Forwarder;
+
+    fn handler(&self, thread: &Rc<Thread>) -> Rc<Forwarder> {
+        let _ = self.0.engine.set(Arc::clone(thread.shared()));
+        Rc::new(Forwarder(Local::new(Arc::clone(&self.0), Rc::clone(thread))))
+    }
+}

@@ -1,0 +1,101 @@
+//! Which server gets a request. A pick looks at a few servers, never at all of them, unless most cannot be used.
+//!
+//! Round robin takes the next in turn, but not one that holds notably more requests than the one after it: a server that
+//! hangs keeps what it has and gets no more, long before a probe notices (the idea is bounded load, Mirrokni et al. 2018).
+//! Least loaded takes the better of two random ones (Mitzenmacher 2001).
+//!
+//! A server that could not be reached a moment ago is passed over while there is another.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::table::{Policy, Service, Target};
+
+/// More requests in flight than twice the other's and these are notable; fewer come about by chance.
+const SLACK: usize = 4;
+
+/// What a pick needs to know besides the service.
+pub(super) struct Wish {
+    /// The position in the schedule where to look first.
+    pub(super) turn: usize,
+    pub(super) random: u64,
+    /// The clock's milliseconds.
+    pub(super) now: u64,
+    /// The key of a server that just failed this request.
+    pub(super) except: Option<u64>,
+}
+
+impl Service {
+    /// Enters a server and returns it with the next turn, or `None` when none can take the request.
+    pub(super) fn pick(&self, wish: &Wish) -> Option<(Arc<Target>, usize)> {
+        let preferred = match self.policy {
+            Policy::RoundRobin => self.in_turn(wish),
+            Policy::LeastLoaded => self.better_of_two(wish),
+        };
+        preferred
+            .filter(|(target, _)| target.enter())
+            .or_else(|| self.any(wish, false))
+            .or_else(|| self.any(wish, true))
+            .map(|(target, turn)| (Arc::clone(target), turn))
+    }
+
+    fn at(&self, position: usize) -> Option<&Arc<Target>> {
+        let slot = *self.schedule.get(position % self.schedule.len().max(1))?;
+        self.targets.get(slot as usize)
+    }
+
+    fn in_turn(&self, wish: &Wish) -> Option<(&Arc<Target>, usize)> {
+        let target = self.at(wish.turn).filter(|target| target.is_usable(wish))?;
+        let next = self
+            .at(wish.turn + 1)
+            .filter(|next| next.is_usable(wish) && next.load() * 2 + SLACK < target.load());
+        match next {
+            Some(next) => Some((next, wish.turn + 2)),
+            None => Some((target, wish.turn + 1)),
+        }
+    }
+
+    fn better_of_two(&self, wish: &Wish) -> Option<(&Arc<Target>, usize)> {
+        let one = self
+            .at((wish.random >> 32) as usize)
+            .filter(|target| target.is_usable(wish));
+        let other = self
+            .at((wish.random & 0xffff_ffff) as usize)
+            .filter(|target| target.is_usable(wish));
+        let better = match (one, other) {
+            (Some(one), Some(other)) if other.is_lighter_than(one) => other,
+            (Some(one), _) => one,
+            (None, other) => other?,
+        };
+        Some((better, wish.turn))
+    }
+
+    /// The first from `turn` on that can be entered; those lately out of reach only where `all` says so.
+    fn any(&self, wish: &Wish, all: bool) -> Option<(&Arc<Target>, usize)> {
+        (wish.turn..wish.turn + self.schedule.len())
+            .filter_map(|position| Some((self.at(position)?, position + 1)))
+            .find(|(target, _)| {
+                (all || !target.state.is_avoided(wish.now)) && wish.except != Some(target.state.key) && target.enter()
+            })
+    }
+}
+
+impl Target {
+    fn load(&self) -> usize {
+        self.state.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) -> bool {
+        self.state.enter(self.capacity)
+    }
+
+    fn is_usable(&self, wish: &Wish) -> bool {
+        wish.except != Some(self.state.key)
+            && (self.capacity == 0 || self.load() < self.capacity)
+            && !self.state.is_avoided(wish.now)
+    }
+
+    /// Whether it has less to do, for its weight, than `other`.
+    fn is_lighter_than(&self, other: &Self) -> bool {
+        self.load() * (other.weight as usize) < other.load() * (self.weight as usize)
+    }
+}

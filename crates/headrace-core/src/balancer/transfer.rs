@@ -1,0 +1,400 @@
+//! One attempt at one server: the request out, the response back, at the same time.
+//!
+//! Both directions are driven from one poll, the request first. The response may begin before the request has ended; once
+//! it is complete the attempt is over, whatever is left of the request. After a change of protocol both directions are
+//! bytes, and the attempt is over when both have ended.
+
+use std::{
+    fmt, io,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, BytesMut};
+
+use super::{
+    local::Local,
+    options::Options,
+    rewrite,
+    upload::{Upload, UploadError},
+};
+use crate::{
+    http::{
+        exchange::{BodyError, Exchange, ReplyBody},
+        framing::{Decoded, Decoder},
+        head::{ResponseBody, ResponseHead, parse_response},
+    },
+    net::{
+        clock::Timer,
+        stream::{self, ServerStream},
+    },
+};
+
+/// Room for one read of a response.
+const READ: usize = 8 * 1024;
+const READ_BODY: usize = 64 * 1024;
+/// The most interim responses that one request may get; a server that sends more is not in its right mind.
+const MAX_INTERIM: u32 = 64;
+/// How long a server may leave a client waiting for 100 (Continue) before the body is sent all the same (RFC 9110, 10.1.1).
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no connection to the server.
+    Unreached(io::Error),
+    /// The client is gone, or did not deliver its body.
+    Client(BodyError),
+    TooLarge,
+    /// The connection ended or failed. `seen`: something of a response had come.
+    Closed {
+        seen: bool,
+        error: Option<io::Error>,
+    },
+    /// What the server sent is no HTTP.
+    Malformed(&'static str),
+    /// It sent nothing for too long.
+    TimedOut,
+}
+
+impl Failure {
+    /// Whether the server failed, and not the client.
+    pub(super) fn is_the_servers(&self) -> bool {
+        !matches!(self, Self::Client(_) | Self::TooLarge)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreached(error) => write!(f, "cannot be reached: {error}"),
+            Self::Client(_) => f.write_str("the client did not deliver its request"),
+            Self::TooLarge => f.write_str("the request is too large"),
+            Self::Closed { seen, error } => {
+                let when = if *seen {
+                    "before the end of its response"
+                } else {
+                    "before its response"
+                };
+                match error {
+                    Some(error) => write!(f, "the connection failed {when}: {error}"),
+                    None => write!(f, "it closed the connection {when}"),
+                }
+            }
+            Self::Malformed(what) => write!(f, "its response is malformed: {what}"),
+            Self::TimedOut => f.write_str("it took too long"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Body,
+    Finish,
+    Done,
+}
+
+pub(super) struct Transfer<'a> {
+    stream: &'a mut ServerStream,
+    input: &'a mut BytesMut,
+    upload: &'a mut Upload,
+    local: &'a Local,
+    timer: &'a Timer,
+    /// Whether the timer runs for what is waited for now.
+    timing: bool,
+    stage: Stage,
+    decoder: Decoder,
+    data: BytesMut,
+    keep_alive: bool,
+    tunnel: bool,
+    interims: u32,
+    /// Interim responses are queued that shall not wait.
+    unflushed: bool,
+    /// What of the request's body had moved when the timer was looked at last.
+    moved: u64,
+    /// Why no more of the request could be sent; counts only if no response comes either.
+    unsent: Option<io::Error>,
+}
+
+impl<'a> Transfer<'a> {
+    pub(super) fn new(
+        stream: &'a mut ServerStream,
+        input: &'a mut BytesMut,
+        upload: &'a mut Upload,
+        local: &'a Local,
+        timer: &'a Timer,
+    ) -> Self {
+        Self {
+            stream,
+            input,
+            upload,
+            local,
+            timer,
+            timing: false,
+            stage: Stage::Head,
+            decoder: Decoder::none(),
+            data: BytesMut::new(),
+            keep_alive: false,
+            tunnel: false,
+            interims: 0,
+            unflushed: false,
+            moved: 0,
+            unsent: None,
+        }
+    }
+
+    /// After success: whether the connection is at a message boundary and may carry another request.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.stage == Stage::Done
+            && self.keep_alive
+            && !self.tunnel
+            && self.upload.is_finished()
+            && self.unsent.is_none()
+            && self.input.is_empty()
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        if exchange.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Failure::Client(BodyError::Gone)));
+        }
+        if !self.upload.is_finished() {
+            self.poll_upload(cx, exchange)?;
+        }
+        let response = self.poll_response(cx, exchange)?;
+        if response.is_ready() && (!self.tunnel || self.upload.is_finished()) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_time(cx, exchange)
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Result<(), Failure> {
+        match self.upload.poll(cx, exchange, self.stream) {
+            Poll::Ready(Err(UploadError::Client(error))) => return Err(Failure::Client(error)),
+            Poll::Ready(Err(UploadError::TooLarge)) => return Err(Failure::TooLarge),
+            // The server may have said why before it stopped reading.
+            Poll::Ready(Err(UploadError::Server(error))) => {
+                self.upload.abandon();
+                self.unsent = Some(error);
+            }
+            Poll::Ready(Ok(())) => self.timing = false,
+            Poll::Pending => self.timing &= self.moved == self.upload.moved(),
+        }
+        self.moved = self.upload.moved();
+        Ok(())
+    }
+
+    /// What is waited for now, and no longer than that allows.
+    fn poll_time(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        if !self.timing {
+            self.timing = true;
+            let options = &self.local.balancer.options;
+            self.timer.set(match self.stage {
+                Stage::Head if self.upload.is_expecting() => CONTINUE_TIMEOUT,
+                Stage::Head if self.upload.is_finished() => options.response_timeout,
+                _ => options.stream_idle_timeout,
+            });
+        }
+        ready!(self.timer.poll(cx));
+        if self.upload.is_expecting() {
+            self.go_on(exchange);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(Failure::TimedOut))
+    }
+
+    fn go_on(&mut self, exchange: &mut impl Exchange) {
+        self.timing = false;
+        self.upload.proceed();
+        exchange.interim(100, std::iter::empty());
+        self.unflushed = true;
+    }
+
+    fn poll_response(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        loop {
+            match self.stage {
+                Stage::Head => ready!(self.poll_head(cx, exchange))?,
+                Stage::Body => ready!(self.poll_body(cx, exchange))?,
+                Stage::Finish => {
+                    ready!(exchange.poll_finish(cx, self.decoder.trailers())).map_err(|_| GONE)?;
+                    self.stage = Stage::Done;
+                }
+                Stage::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        self.input.reserve(room);
+        let read = stream::poll_read(self.stream, cx, self.input);
+        if read.is_ready() {
+            self.timing = false;
+        }
+        read
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        loop {
+            if !self.input.is_empty() && self.take_head(exchange)? {
+                return Poll::Ready(Ok(()));
+            }
+            match self.poll_read(cx, READ) {
+                Poll::Ready(Ok(length)) if length > 0 => {}
+                Poll::Ready(ended) => {
+                    return Poll::Ready(Err(Failure::Closed {
+                        seen: !self.input.is_empty(),
+                        error: ended.err().or(self.unsent.take()),
+                    }));
+                }
+                Poll::Pending => {
+                    if self.unflushed {
+                        ready!(exchange.poll_flush(cx)).map_err(|_| GONE)?;
+                        self.unflushed = false;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Takes interim heads and the final one out of the input; whether the final one was there.
+    fn take_head(&mut self, exchange: &mut impl Exchange) -> Result<bool, Failure> {
+        loop {
+            let to = exchange.request().response_to();
+            let options = &self.local.balancer.options;
+            let limits = &self.local.thread.limits().head;
+            let parsed = parse_response(self.input, limits, to, |head| begin(exchange, head, options))
+                .map_err(|bad| Failure::Malformed(bad.0))?;
+            let Some((length, begun)) = parsed else {
+                return Ok(false);
+            };
+            self.input.advance(length);
+            match begun {
+                Begun::Interim(status) => {
+                    self.interims += 1;
+                    self.unflushed = true;
+                    if self.interims > MAX_INTERIM {
+                        return Err(Failure::Malformed("too many interim responses"));
+                    }
+                    if status == 100 && self.upload.is_expecting() {
+                        self.go_on(exchange);
+                    }
+                }
+                Begun::Final(body, keep_alive) => {
+                    self.keep_alive = keep_alive;
+                    self.begin_body(body);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    fn begin_body(&mut self, body: Body) {
+        self.timing = false;
+        self.stage = Stage::Body;
+        self.decoder = match body {
+            Body::Http(ResponseBody::None) => Decoder::none(),
+            Body::Http(ResponseBody::Length(length)) => Decoder::length(length),
+            Body::Http(ResponseBody::Chunked) => Decoder::chunked(self.local.thread.limits().head),
+            Body::Http(ResponseBody::UntilClose) => Decoder::until_close(),
+            Body::Tunnel => {
+                self.tunnel = true;
+                self.local.thread.counters().tunnels_open.add(1);
+                self.upload.tunnel();
+                Decoder::until_close()
+            }
+        };
+        // A final response instead of 100: the body is not wanted.
+        if self.upload.is_expecting() {
+            self.upload.abandon();
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        loop {
+            if self.data.is_empty() {
+                match self.decoder.decode(self.input, &mut self.data) {
+                    Ok(Decoded::End) => self.stage = Stage::Finish,
+                    Ok(_) => {}
+                    Err(error) => return Poll::Ready(Err(Failure::Malformed(error.message()))),
+                }
+            }
+            if !self.data.is_empty() {
+                ready!(exchange.poll_write(cx, &mut self.data)).map_err(|_| GONE)?;
+            }
+            if self.stage == Stage::Finish {
+                return Poll::Ready(Ok(()));
+            }
+            let room = match self.decoder.remaining() {
+                Some(left) => READ_BODY.min(usize::try_from(left).unwrap_or(READ_BODY).max(READ)),
+                None => READ_BODY,
+            };
+            match self.poll_read(cx, room) {
+                Poll::Ready(Ok(length)) if length > 0 => {}
+                Poll::Ready(Ok(_)) => match self.decoder.on_eof() {
+                    Ok(()) => {
+                        self.keep_alive = false;
+                        self.stage = Stage::Finish;
+                    }
+                    Err(_) => {
+                        return Poll::Ready(Err(Failure::Closed {
+                            seen: true,
+                            error: None,
+                        }));
+                    }
+                },
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(Failure::Closed {
+                        seen: true,
+                        error: Some(error),
+                    }));
+                }
+                Poll::Pending => {
+                    ready!(exchange.poll_flush(cx)).map_err(|_| GONE)?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Transfer<'_> {
+    fn drop(&mut self) {
+        if self.tunnel {
+            self.local.thread.counters().tunnels_open.sub(1);
+        }
+    }
+}
+
+const GONE: Failure = Failure::Client(BodyError::Gone);
+
+enum Body {
+    Http(ResponseBody),
+    Tunnel,
+}
+
+enum Begun {
+    Interim(u16),
+    /// How the body comes, and whether the connection may be used again.
+    Final(Body, bool),
+}
+
+/// Passes a response's head on to the client.
+fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Options) -> Begun {
+    if head.is_interim() {
+        // 100 is passed on by whoever lets the body go, so that it is not said twice.
+        if head.status != 100 {
+            exchange.interim(head.status, head.fields());
+        }
+        return Begun::Interim(head.status);
+    }
+    let (reply, body) = match head.body {
+        _ if head.upgrade.is_some() => (ReplyBody::Tunnel, Body::Tunnel),
+        ResponseBody::None => (ReplyBody::Empty(head.content_length), Body::Http(head.body)),
+        ResponseBody::Length(length) => (ReplyBody::Length(length), Body::Http(head.body)),
+        _ => (ReplyBody::Streamed, Body::Http(head.body)),
+    };
+    exchange.start(head.status, head.reason, rewrite::response_fields(head, options), reply);
+    Begun::Final(body, head.keep_alive)
+}

@@ -1,0 +1,229 @@
+//! The engine: one event loop a thread, one thread a core, nothing moves between them.
+//!
+//! A connection lives and dies on the thread whose listening socket the kernel gave it to. What threads share is
+//! read-only, or an atomic that is written once a connection. Everything else (time, buffers, pools, counters) belongs to
+//! a [`Thread`] and needs no lock.
+//!
+//! A life: `start` makes the threads; `listen` binds a socket in each; `stop` closes the listeners, tells idle connections
+//! to go, waits for the others until the deadline, and ends the threads, cutting what is left.
+
+mod events;
+mod limits;
+mod thread;
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use tokio::sync::{mpsc, watch};
+
+use self::thread::Command;
+pub use self::{
+    events::{Event, Events},
+    limits::Limits,
+    thread::{Open, Thread},
+};
+use crate::{
+    error::Error,
+    http::exchange::Handler,
+    metrics::{Distribution, ThreadCounters},
+    net::{address::Address, listener},
+};
+
+/// What all threads of an engine share.
+#[derive(Debug)]
+pub struct Shared {
+    pub limits: Limits,
+    pub events: Events,
+    pub counters: Box<[ThreadCounters]>,
+    /// Client connections over all threads.
+    pub open: AtomicUsize,
+}
+
+/// Makes a handler for each engine thread.
+pub trait Source: Send + Sync + 'static {
+    type Handler: Handler;
+
+    fn handler(&self, thread: &Rc<Thread>) -> Rc<Self::Handler>;
+}
+
+struct Runner {
+    commands: mpsc::UnboundedSender<Command>,
+    join: JoinHandle<()>,
+}
+
+pub struct Engine {
+    shared: Arc<Shared>,
+    runners: Mutex<Vec<Runner>>,
+    stop_by: Mutex<Option<Instant>>,
+}
+
+impl Engine {
+    /// Starts `threads` threads, or one per core with 0.
+    pub fn start(threads: usize, limits: Limits) -> Result<Self, Error> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let shared = Arc::new(Shared {
+            limits: limits.resolved(),
+            events: Events::default(),
+            counters: (0..threads).map(|_| ThreadCounters::default()).collect(),
+            open: AtomicUsize::new(0),
+        });
+        let runners = (0..threads)
+            .map(|index| {
+                let (commands, inbox) = mpsc::unbounded_channel();
+                let join = thread::start(index, Arc::clone(&shared), inbox)?;
+                Ok(Runner { commands, join })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(Self {
+            shared,
+            runners: Mutex::new(runners),
+            stop_by: Mutex::new(None),
+        })
+    }
+
+    pub fn threads(&self) -> usize {
+        self.shared.counters.len()
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Binds `address` in every thread and serves it by `source`'s handlers.
+    pub fn listen<S: Source>(
+        &self,
+        address: &Address,
+        source: Arc<S>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<Listener, Error> {
+        let sockets = listener::bind(address, self.threads())?;
+        let bound = sockets
+            .first()
+            .and_then(|socket| socket.local_addr().ok())
+            .ok_or_else(|| Error::Address(format!("{address}: the socket has no address")))?;
+        let (close, closed) = watch::channel(false);
+        let tls = tls.map(|config| Arc::new(ArcSwap::new(config)));
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let (source, tls, closed) = (Arc::clone(&source), tls.clone(), closed.clone());
+            self.run(index, move |thread| {
+                let handler = source.handler(thread);
+                listener::serve(thread, socket, handler, tls, closed);
+            })?;
+        }
+        Ok(Listener { bound, tls, close })
+    }
+
+    /// Runs `work` on thread `index`.
+    pub fn run(&self, index: usize, work: impl FnOnce(&Rc<Thread>) + Send + 'static) -> Result<(), Error> {
+        let runners = self.runners.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        runners
+            .get(index)
+            .and_then(|runner| runner.commands.send(Command::Run(Box::new(work))).ok())
+            .ok_or_else(|| Error::Engine("the engine is stopped".into()))
+    }
+
+    /// The latency histograms of all threads added up.
+    pub fn latency(&self) -> Distribution {
+        let mut all = Distribution::default();
+        self.shared.counters.iter().for_each(|thread| all.add(&thread.latency));
+        all
+    }
+
+    /// Stops gracefully; whether everything finished within `drain`. A call while another waits can only shorten it.
+    pub fn stop(&self, drain: Duration) -> bool {
+        let asked = Instant::now() + drain;
+        {
+            let mut by = self.stop_by.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *by = Some(by.map_or(asked, |earlier| earlier.min(asked)));
+        }
+        self.tell(|| Command::Stop);
+        let clean = self.wait();
+        self.tell(|| Command::Abort);
+        let runners = std::mem::take(&mut *self.runners.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for runner in runners {
+            // A thread that panicked has printed why.
+            let _ = runner.join.join();
+        }
+        self.shared.events.close();
+        clean
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for runner in self
+            .runners
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .iter()
+        {
+            // A thread that is gone already needs no telling.
+            let _ = runner.commands.send(command());
+        }
+    }
+
+    fn wait(&self) -> bool {
+        loop {
+            if self.shared.open.load(Ordering::Acquire) == 0 {
+                return true;
+            }
+            let by = *self.stop_by.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if by.is_none_or(|by| Instant::now() >= by) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+/// A bound address. Dropping it closes it.
+#[derive(Debug)]
+pub struct Listener {
+    bound: SocketAddr,
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    close: watch::Sender<bool>,
+}
+
+impl Listener {
+    pub fn address(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// New handshakes use `config`.
+    pub fn set_tls(&self, config: Arc<ServerConfig>) -> Result<(), Error> {
+        match &self.tls {
+            Some(current) => {
+                current.store(config);
+                Ok(())
+            }
+            None => Err(Error::Tls(format!("{} was opened without TLS", self.bound))),
+        }
+    }
+
+    pub fn close(&self) {
+        self.close.send_replace(true);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,596 @@
+//! HTTP/1.1 and 1.0 towards clients (RFC 9112).
+//!
+//! A connection is a loop: wait for a head, let the handler answer, settle what is left of the exchange, again. It is
+//! itself the [`Exchange`] it offers, because HTTP/1.1 has one at a time.
+//!
+//! Small pieces of a response gather in `output` and leave in one write with its head; large ones are never copied, they
+//! leave behind `output` in one vectored write. While it waits for the next request a connection holds no buffer.
+//!
+//! Invariants
+//! - `input` holds bytes of the client that no one has looked at as a whole: the rest of this body, or pipelined requests;
+//! - a request is read only once the response before it is finished, so responses keep their order;
+//! - what was not answered whole ends the connection, in a way that the client can see.
+
+use std::{
+    future::poll_fn,
+    io,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    exchange::{BodyError, Exchange, Gone, Handler, Part, Peer, ReplyBody},
+    fields::{Field, Fields},
+    framing::{self, Decoded, Decoder},
+    head::{self, BodyKind, Request, Version},
+    reply::{Problem, is_date, reason},
+};
+use crate::{
+    engine::Thread,
+    metrics::Refused,
+    net::{
+        clock::{IDLE, Timer},
+        stream::{self, ClientStream},
+    },
+};
+
+/// Room for one read: a head, a small body.
+const READ: usize = 4 * 1024;
+/// Room for one read of a body that is known to be long.
+const READ_BODY: usize = 64 * 1024;
+/// Up to here pieces are copied behind `output`; a copy of this size costs less than a second slice in the write.
+const GATHER: usize = 16 * 1024;
+/// How much of an unwanted body is read to save the connection; nginx and Apache are as patient.
+const DRAIN: usize = 64 * 1024;
+/// How long a closing connection goes on reading, so that a reset does not destroy the response on its way (RFC 9112, 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    /// Nothing was started.
+    Awaited,
+    Empty,
+    Length(u64),
+    /// Bytes that are left of the chunk whose size was written.
+    Chunked(u64),
+    UntilClose,
+    /// All of it is in `output` or gone.
+    Ending,
+    Done,
+    Broken,
+}
+
+/// How a body that is waited for comes along.
+#[derive(Debug, Default)]
+struct Pace {
+    bytes: u64,
+    waited: u64,
+    since: Option<u64>,
+}
+
+struct Connection<S> {
+    stream: S,
+    peer: Peer,
+    thread: Rc<Thread>,
+    input: BytesMut,
+    output: BytesMut,
+    request: Request,
+    decoder: Decoder,
+    reply: Reply,
+    keep_alive: bool,
+    /// The protocol was changed: bytes both ways, without framing.
+    tunnel: bool,
+    /// The client waits for 100 (Continue) before it sends its body.
+    expecting: bool,
+    pace: Pace,
+    reading: Timer,
+    writing: Timer,
+}
+
+/// Serves one client until either side is done.
+pub async fn serve<S: ClientStream, H: Handler>(stream: S, peer: Peer, thread: Rc<Thread>, handler: Rc<H>) {
+    let mut connection = Connection::new(stream, peer, thread);
+    let mut first = true;
+    while connection.next_request(first).await {
+        handler.handle(&mut connection).await;
+        if !connection.settle().await {
+            break;
+        }
+        first = false;
+    }
+    connection.close().await;
+}
+
+impl<S: ClientStream> Connection<S> {
+    fn new(stream: S, peer: Peer, thread: Rc<Thread>) -> Self {
+        let (reading, writing) = (thread.clock.timer(), thread.clock.timer());
+        Self {
+            stream,
+            peer,
+            thread,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            request: Request::new(),
+            decoder: Decoder::none(),
+            reply: Reply::Awaited,
+            keep_alive: true,
+            tunnel: false,
+            expecting: false,
+            pace: Pace::default(),
+            reading,
+            writing,
+        }
+    }
+
+    /// Reads the next head; `false` when there is none, or none that could be understood.
+    async fn next_request(&mut self, first: bool) -> bool {
+        self.reply = Reply::Awaited;
+        self.await_first_byte(first);
+        let mut looked_at = 0;
+        loop {
+            // A head ends with a line feed: without a new one there is nothing new to parse.
+            let new = self.input.get(looked_at..).unwrap_or_default();
+            if memchr::memchr(b'\n', new).is_some() || self.input.len() > self.thread.limits().head.line {
+                match head::parse_request(&self.input, &self.thread.limits().head, &mut self.request) {
+                    Ok(Some(length)) => {
+                        self.input.advance(length);
+                        self.begin();
+                        return true;
+                    }
+                    Ok(None) => {}
+                    Err(refusal) => {
+                        self.refuse(refusal.into()).await;
+                        return false;
+                    }
+                }
+            }
+            looked_at = self.input.len();
+            if !self.read_head().await {
+                return false;
+            }
+        }
+    }
+
+    /// The time for a head runs from its first byte, or from the connection's beginning.
+    fn await_first_byte(&mut self, first: bool) {
+        let limits = self.thread.limits();
+        let quiet = self.input.is_empty();
+        self.reading.set(match quiet && !first {
+            true => limits.keep_alive,
+            false => limits.header_timeout,
+        });
+        self.reading.join(if quiet { IDLE } else { 0 });
+    }
+
+    async fn read_head(&mut self) -> bool {
+        let quiet = self.input.is_empty();
+        if quiet && self.thread.stopping() {
+            return self.leave();
+        }
+        let read = poll_fn(|cx| match self.poll_fill(cx, READ) {
+            Poll::Pending => self.reading.poll(cx).map(|()| None),
+            Poll::Ready(read) => Poll::Ready(Some(read)),
+        });
+        match read.await {
+            Some(Ok(length)) if length > 0 => {
+                if quiet {
+                    self.reading.set(self.thread.limits().header_timeout);
+                    self.reading.join(0);
+                }
+                true
+            }
+            None if !quiet => {
+                let slow = Problem::new(
+                    Refused::RequestTimeout,
+                    "The request's header fields took too long to arrive.",
+                );
+                self.refuse(slow).await;
+                false
+            }
+            _ => self.leave(),
+        }
+    }
+
+    /// Between requests there is nothing to break.
+    fn leave(&mut self) -> bool {
+        self.reply = Reply::Done;
+        false
+    }
+
+    fn begin(&mut self) {
+        self.thread.counters().requests_http1.add(1);
+        self.reading.clear();
+        self.reading.join(0);
+        self.tunnel = false;
+        self.decoder = match self.request.body {
+            BodyKind::None => Decoder::none(),
+            BodyKind::Length(length) => Decoder::length(length),
+            BodyKind::Chunked => Decoder::chunked(self.thread.limits().head),
+        };
+        self.keep_alive = self.request.keep_alive && !self.thread.stopping();
+        self.expecting = self.request.expect_continue;
+        self.pace = Pace::default();
+    }
+
+    async fn refuse(&mut self, problem: Problem) {
+        self.keep_alive = false;
+        self.request.clear();
+        self.thread.counters().refuse(problem.why);
+        problem.send(self).await;
+    }
+
+    /// Reads once into `input`, borrowing a buffer for as long as there is something in it.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        if self.input.capacity() == 0 {
+            self.input = self.thread.buffers.take();
+        }
+        self.input.reserve(room);
+        let poll = stream::poll_read(&mut self.stream, cx, &mut self.input);
+        if poll.is_pending() && self.input.is_empty() {
+            self.thread.buffers.give(std::mem::take(&mut self.input));
+        }
+        if let Poll::Ready(Ok(length)) = poll {
+            self.thread.counters().bytes_received.add(length as u64);
+        }
+        poll
+    }
+
+    /// Writes `output` and then `data`; ready when both are empty.
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
+        while !self.output.is_empty() || !data.is_empty() {
+            match stream::poll_write(&mut self.stream, cx, &mut self.output, data) {
+                Poll::Ready(Ok(length)) if length > 0 => {
+                    self.thread.counters().bytes_sent.add(length as u64);
+                    self.writing.clear();
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(self.lost())),
+                Poll::Pending => return self.poll_patience(cx),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The client does not read: how long that is borne.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if !self.writing.is_set() {
+            self.writing.set(self.thread.limits().write_idle_timeout);
+        }
+        ready!(self.writing.poll(cx));
+        Poll::Ready(Err(self.lost()))
+    }
+
+    fn lost(&mut self) -> Gone {
+        self.reply = Reply::Broken;
+        self.keep_alive = false;
+        Gone
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let mut nothing = BytesMut::new();
+        ready!(self.poll_send(cx, &mut nothing))?;
+        let flushed = std::pin::pin!(self.stream.flush()).poll(cx);
+        match flushed {
+            Poll::Ready(Ok(())) => {
+                self.writing.clear();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(self.lost())),
+            Poll::Pending => self.poll_patience(cx),
+        }
+    }
+
+    fn poll_raw(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<Result<Part, BodyError>> {
+        if self.input.is_empty() {
+            match ready!(self.poll_fill(cx, READ)) {
+                Ok(0) => return Poll::Ready(Ok(Part::End)),
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(Err(BodyError::Gone)),
+            }
+        }
+        into.unsplit(self.input.split());
+        Poll::Ready(Ok(Part::Data))
+    }
+
+    /// Waits for more of a body, no longer and no slower than the limits say.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let now = self.thread.clock.now();
+        let room = match self.decoder.remaining() {
+            Some(left) if left > READ as u64 => READ_BODY.min(usize::try_from(left).unwrap_or(READ_BODY)),
+            Some(_) => READ,
+            None => READ_BODY / 4,
+        };
+        match self.poll_fill(cx, room) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(BodyError::Gone)),
+            Poll::Ready(Ok(length)) => {
+                self.reading.clear();
+                self.pace.arrived(length as u64, now);
+                match self
+                    .pace
+                    .too_slow(self.thread.limits().body_min_rate, self.thread.limits().body_grace)
+                {
+                    true => Poll::Ready(Err(BodyError::TooSlow)),
+                    false => Poll::Ready(Ok(())),
+                }
+            }
+            Poll::Pending => {
+                if self.pace.since.is_none() {
+                    self.pace.since = Some(now);
+                    self.reading.set(self.thread.limits().body_idle_timeout);
+                }
+                ready!(self.reading.poll(cx));
+                Poll::Ready(Err(BodyError::TooSlow))
+            }
+        }
+    }
+
+    fn write_connection(&mut self, tunnel: bool) {
+        let out = &mut self.output;
+        match (tunnel, self.keep_alive, self.request.version) {
+            (true, ..) => {
+                out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+                out.extend_from_slice(self.request.upgrade_token());
+                out.extend_from_slice(b"\r\n");
+            }
+            (_, false, _) => out.extend_from_slice(b"Connection: close\r\n"),
+            (_, true, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            (_, true, _) => {}
+        }
+    }
+
+    /// What follows from the announced body for the framing of this client's version.
+    fn write_framing(&mut self, body: ReplyBody) {
+        self.reply = match body {
+            ReplyBody::Empty(None) => Reply::Empty,
+            ReplyBody::Empty(Some(length)) => {
+                write_length(&mut self.output, length);
+                Reply::Empty
+            }
+            ReplyBody::Length(length) => {
+                write_length(&mut self.output, length);
+                Reply::Length(length)
+            }
+            ReplyBody::Streamed if self.request.version == Version::Http10 => {
+                self.keep_alive = false;
+                Reply::UntilClose
+            }
+            ReplyBody::Streamed => {
+                self.output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+                Reply::Chunked(0)
+            }
+            ReplyBody::Tunnel => {
+                self.keep_alive = false;
+                self.tunnel = true;
+                Reply::UntilClose
+            }
+        };
+    }
+
+    /// After the handler: whether the connection can take another request.
+    async fn settle(&mut self) -> bool {
+        if self.reply != Reply::Done {
+            self.reply = Reply::Broken;
+            return false;
+        }
+        if !self.keep_alive || self.expecting {
+            return false;
+        }
+        if !self.decoder.is_done() && !self.drain_body().await {
+            return false;
+        }
+        if self.input.is_empty() {
+            self.thread.buffers.give(std::mem::take(&mut self.input));
+        }
+        self.thread.buffers.give(std::mem::take(&mut self.output));
+        true
+    }
+
+    /// Reads the rest of a body that nobody wants, if it is short.
+    async fn drain_body(&mut self) -> bool {
+        if self.decoder.remaining().is_some_and(|left| left > DRAIN as u64) {
+            return false;
+        }
+        let mut read = 0;
+        let mut unwanted = BytesMut::new();
+        while read <= DRAIN {
+            unwanted.clear();
+            match poll_fn(|cx| self.poll_body(cx, &mut unwanted)).await {
+                Ok(Part::Data) => read += unwanted.len(),
+                Ok(Part::End) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    async fn close(mut self) {
+        if self.reply == Reply::Broken {
+            return self.stream.reset_on_close();
+        }
+        let limit = self.thread.limits().write_idle_timeout;
+        self.reading.clear();
+        if !matches!(self.writing.within(limit, self.stream.shutdown()).await, Some(Ok(()))) {
+            return;
+        }
+        // Only where the client may still be sending can what is unread destroy the response.
+        if self.input.is_empty()
+            && self.decoder.is_done()
+            && self.reply == Reply::Done
+            && self.request.version != Version::Http10
+        {
+            return;
+        }
+        let timer = self.thread.clock.timer();
+        let unread = async {
+            let mut waste = 0;
+            while waste < DRAIN * 16 {
+                self.input.clear();
+                match poll_fn(|cx| self.poll_fill(cx, READ)).await {
+                    Ok(length) if length > 0 => waste += length,
+                    _ => return,
+                }
+            }
+        };
+        let _ = timer.within(LINGER, unread).await;
+    }
+}
+
+impl Pace {
+    fn arrived(&mut self, bytes: u64, now: u64) {
+        self.bytes += bytes;
+        if let Some(since) = self.since.take() {
+            self.waited += now.saturating_sub(since);
+        }
+    }
+
+    /// Only time spent waiting for the client counts: a slow server must not make a client look slow.
+    fn too_slow(&self, least: u64, grace: Duration) -> bool {
+        let grace = grace.as_millis() as u64;
+        self.waited > grace && self.bytes * 1000 < least * self.waited
+    }
+}
+
+fn write_length(out: &mut BytesMut, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    head::write_decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+impl<S: ClientStream> Exchange for Connection<S> {
+    fn request(&self) -> &Request {
+        &self.request
+    }
+
+    fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<Result<Part, BodyError>> {
+        if self.tunnel {
+            return self.poll_raw(cx, into);
+        }
+        loop {
+            match self.decoder.decode(&mut self.input, into) {
+                Ok(Decoded::Data) => return Poll::Ready(Ok(Part::Data)),
+                Ok(Decoded::End) => return Poll::Ready(Ok(Part::End)),
+                Ok(Decoded::More) => {}
+                Err(error) => {
+                    self.keep_alive = false;
+                    return Poll::Ready(Err(BodyError::Malformed(error.message())));
+                }
+            }
+            if std::mem::take(&mut self.expecting) {
+                self.interim(100, std::iter::empty());
+                // Whoever reads a body has nothing else to write yet; what is not taken now goes with the response.
+                let _ = self.poll_flush(cx);
+            }
+            if let Err(error) = ready!(self.poll_more(cx)) {
+                self.keep_alive = false;
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    fn trailers(&self) -> Option<&Fields> {
+        self.decoder.trailers()
+    }
+
+    fn interim<'f>(&mut self, status: u16, fields: impl Iterator<Item = Field<'f>>) {
+        if self.request.version == Version::Http10 || self.started() {
+            return;
+        }
+        if status == 100 {
+            self.expecting = false;
+        }
+        head::write_status_line(&mut self.output, status, reason(status).as_bytes());
+        fields.for_each(|field| field.write(&mut self.output));
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    fn start<'f>(&mut self, status: u16, phrase: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
+        if self.output.capacity() == 0 {
+            self.output = self.thread.buffers.take();
+        }
+        self.thread.counters().responded(status);
+        // From here on a client that waits for 100 may not send its body at all: the connection's state is unknown.
+        if self.expecting || self.thread.stopping() {
+            self.keep_alive = false;
+        }
+        head::write_status_line(&mut self.output, status, phrase);
+        let mut dated = false;
+        for field in fields {
+            dated |= is_date(&field);
+            field.write(&mut self.output);
+        }
+        if !dated {
+            self.output.extend_from_slice(b"Date: ");
+            self.thread.with_date(|date| self.output.extend_from_slice(date));
+            self.output.extend_from_slice(b"\r\n");
+        }
+        self.write_framing(body);
+        self.write_connection(body == ReplyBody::Tunnel);
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    fn started(&self) -> bool {
+        self.reply != Reply::Awaited
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
+        let length = data.len() as u64;
+        match self.reply {
+            Reply::Length(left) if length > left => return Poll::Ready(Err(self.lost())),
+            Reply::Chunked(0) if length > 0 => {
+                framing::encode_chunk_prefix(&mut self.output, data.len());
+                self.reply = Reply::Chunked(length);
+            }
+            _ => {}
+        }
+        let sent = if self.output.len() + data.len() <= GATHER {
+            self.output.extend_from_slice(data);
+            data.clear();
+            Poll::Ready(Ok(()))
+        } else {
+            self.poll_send(cx, data)
+        };
+        let taken = length - data.len() as u64;
+        match &mut self.reply {
+            Reply::Length(left) => *left -= taken,
+            Reply::Chunked(left) if taken > 0 => {
+                *left -= taken;
+                if *left == 0 {
+                    self.output.extend_from_slice(framing::CHUNK_END);
+                }
+            }
+            _ => {}
+        }
+        sent
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.poll_drain(cx)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), Gone>> {
+        match self.reply {
+            Reply::Chunked(_) => framing::encode_last_chunk(&mut self.output, trailers),
+            Reply::Length(left) if left > 0 => return Poll::Ready(Err(self.lost())),
+            Reply::Awaited | Reply::Broken => return Poll::Ready(Err(self.lost())),
+            _ => {}
+        }
+        self.reply = Reply::Ending;
+        ready!(self.poll_drain(cx))?;
+        if self.tunnel && ready!(std::pin::pin!(self.stream.shutdown()).poll(cx)).is_err() {
+            return Poll::Ready(Err(self.lost()));
+        }
+        self.reply = Reply::Done;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}

@@ -1,0 +1,129 @@
+//! Responses that headrace gives itself: the errors of the contract.
+//!
+//! JSON for programs, plain text for browsers, which say that they want HTML.
+
+use std::{future::poll_fn, task::ready};
+
+use bytes::BytesMut;
+
+use super::{
+    exchange::{Exchange, ReplyBody},
+    fields::{Field, Known},
+    head::Refusal,
+};
+use crate::metrics::Refused;
+
+/// Seconds after which a refused client may well try again.
+const RETRY_AFTER: &[u8] = b"1";
+
+#[derive(Debug, Clone, Copy)]
+pub struct Problem {
+    pub why: Refused,
+    pub message: &'static str,
+}
+
+impl Problem {
+    pub fn new(why: Refused, message: &'static str) -> Self {
+        Self { why, message }
+    }
+
+    pub fn status(self) -> u16 {
+        match self.why {
+            Refused::BadRequest => 400,
+            Refused::MethodNotAllowed => 405,
+            Refused::RequestTimeout => 408,
+            Refused::ContentTooLarge => 413,
+            Refused::UriTooLong => 414,
+            Refused::ExpectationFailed => 417,
+            Refused::HeadTooLarge => 431,
+            Refused::BadGateway => 502,
+            Refused::NoServers | Refused::Overloaded => 503,
+            Refused::GatewayTimeout => 504,
+        }
+    }
+
+    fn body(self, browser: bool) -> String {
+        match browser {
+            true => format!("{} {}\n\n{}\n", self.status(), reason(self.status()), self.message),
+            false => format!(
+                "{{\"error\": \"{}\", \"message\": \"{}\"}}\n",
+                self.why.code(),
+                self.message
+            ),
+        }
+    }
+
+    fn fields(self, browser: bool) -> impl Iterator<Item = Field<'static>> {
+        let kind: &[u8] = match browser {
+            true => b"text/plain; charset=utf-8",
+            false => b"application/json",
+        };
+        let wait = (self.status() == 503).then(|| Field::new(b"Retry-After", RETRY_AFTER));
+        let allow =
+            (self.status() == 405).then(|| Field::new(b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        let kept = [
+            Field::new(b"Content-Type", kind),
+            Field::new(b"Cache-Control", b"no-store"),
+        ];
+        kept.into_iter().chain(wait).chain(allow)
+    }
+
+    /// Answers with it, where no other response was begun.
+    pub async fn send(self, exchange: &mut impl Exchange) {
+        if exchange.started() {
+            return;
+        }
+        let browser = wants_html(exchange);
+        let text = self.body(browser);
+        let body = match exchange.request().is_head() {
+            true => ReplyBody::Empty(Some(text.len() as u64)),
+            false => ReplyBody::Length(text.len() as u64),
+        };
+        exchange.start(
+            self.status(),
+            reason(self.status()).as_bytes(),
+            self.fields(browser),
+            body,
+        );
+        let mut data = BytesMut::from(text.as_bytes());
+        let head = exchange.request().is_head();
+        // A client that is gone needs no answer.
+        let _ = poll_fn(|cx| {
+            if !head {
+                ready!(exchange.poll_write(cx, &mut data))?;
+            }
+            exchange.poll_finish(cx, None)
+        })
+        .await;
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let why = match refusal.status() {
+            414 => Refused::UriTooLong,
+            417 => Refused::ExpectationFailed,
+            431 => Refused::HeadTooLarge,
+            _ => Refused::BadRequest,
+        };
+        Self::new(why, refusal.message())
+    }
+}
+
+fn wants_html(exchange: &impl Exchange) -> bool {
+    let accept = exchange.request().fields().get(b"accept");
+    accept.is_some_and(|value| memchr::memmem::find(value, b"text/html").is_some())
+}
+
+/// The reason phrase of a status that headrace itself gives.
+pub fn reason(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("")
+}
+
+/// Whether a response says when it was made; one that does not gets the current `Date` (RFC 9110, 6.6.1).
+pub fn is_date(field: &Field<'_>) -> bool {
+    field.known == Known::Date
+}

@@ -1,0 +1,13 @@
+//! The mechanism of headrace: it moves bytes and never decides. Policy lives in Python and reaches this crate as
+//! immutable tables and options; what happens here reaches Python as counters and events.
+//!
+//! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
+//! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
+//! requests on).
+
+pub mod balancer;
+pub mod engine;
+pub mod error;
+pub mod http;
+pub mod metrics;
+pub mod net;

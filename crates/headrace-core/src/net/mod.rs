@@ -1,0 +1,8 @@
+//! Sockets, TLS and time.
+
+pub mod address;
+pub mod buffers;
+pub mod clock;
+pub mod listener;
+pub mod stream;
+pub mod tls;
