@@ -1,6 +1,5 @@
 """Style sheet and icon, read once; their address holds a digest, so that browsers may keep them for good."""
 
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ class Assets:
     """The files of a folder, by name."""
 
     def __init__(self, folder: Path) -> None:
-        self._files: Mapping[str, bytes] = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        self._files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
     def address(self, name: str) -> str:
         """Where `name` is, under an address that changes with its content."""

@@ -53,5 +53,6 @@ def _wheel(seed: bytes, hue: int) -> str:
     return (
         f'<g fill="{ink}" stroke="{ink}"><path d="{lines}" stroke-width="6"/>{paddles}'
         f'<g fill="none" stroke-width="8"><circle cx="{x}" cy="{y}" r="{radius}"/>'
-        f'<circle cx="{x}" cy="{y}" r="{radius * 0.62:.1f}" stroke-width="4"/></g><circle cx="{x}" cy="{y}" r="13"/></g>'
+        f'<circle cx="{x}" cy="{y}" r="{radius * 0.62:.1f}" stroke-width="4"/></g>'
+        f'<circle cx="{x}" cy="{y}" r="13"/></g>'
     )

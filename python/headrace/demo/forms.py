@@ -1,7 +1,7 @@
 """What the blog's forms send, and the proof that it was the blog's own form.
 
-The proof is a double submit: a random cookie that only this host can set (`__Host-`), repeated in a hidden field. It needs
-no memory and no shared secret, so any app server can check what another gave out.
+The proof is a double submit: a random cookie that only this host can set (`__Host-`), repeated in a hidden field. It
+needs no memory and no shared secret, so any app server can check what another gave out.
 """
 
 import hmac

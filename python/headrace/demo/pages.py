@@ -1,5 +1,7 @@
 """The blog's pages: which template, what it is told, with which headers."""
 
+import calendar
+import datetime as dt
 import os
 import re
 from collections.abc import Mapping
@@ -60,7 +62,7 @@ class Pages:
         self.assets = assets
         self._templates = Jinja2Templates(templates)
         self._templates.env.globals.update(asset=assets.address, limits=LIMITS, required=REQUIRED, minutes=minutes)
-        self._templates.env.filters["markdown"] = render
+        self._templates.env.filters.update(markdown=render, day=_day)
 
     def listing(self, request: Request, page: Page) -> Response:
         """The list of posts."""
@@ -89,7 +91,7 @@ class Pages:
 
     def data_away(self, request: Request, _error: Exception) -> Response:
         """A page for the time in which the data service can't be reached."""
-        text = "The blog is up, but the service that keeps its posts does not answer. Nothing is lost; try again in a moment."
+        text = "The blog is up, but the service that keeps its posts does not answer. Try again in a moment."
         return self._message(request, 503, "The posts are out of reach", text, {"Retry-After": "5"})
 
     def _message(
@@ -102,6 +104,12 @@ class Pages:
     def _page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:  # noqa: ANN401
         context["answered"] = _answered(request)
         return self._templates.TemplateResponse(request, template, context, status, HEADERS)
+
+
+def _day(date: str) -> str:
+    """`2026-03-09` as people write it: 9 March 2026."""
+    day = dt.date.fromisoformat(date)
+    return f"{day.day} {calendar.month_name[day.month]} {day.year}"
 
 
 def _answered(request: Request) -> dict[str, str]:
