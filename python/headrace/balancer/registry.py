@@ -121,9 +121,8 @@ class Registry:
         Raises `KeyError` for a member that isn't known.
         """
         member = self._members[member_id]
-        if member.state is State.GONE:
-            return member
-        if member.state is State.DRAINING and member.held == held:
+        # Who leaves by itself can't be kept; who is held may still want to leave.
+        if member.state is State.GONE or (member.state is State.DRAINING and (held or not member.held)):
             return member
         deadline = self._clock.monotonic() + self.rules.drain
         leaving = replace(member, held=held, deadline=deadline, reason=reason)

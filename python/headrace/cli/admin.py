@@ -17,7 +17,7 @@ TIMEOUT = 10.0  # seconds for a call
 
 @contextmanager
 def admin_client(common: Common, balancer: str | None, ca: Path | None) -> Iterator[httpx.Client]:
-    """A client of the admin port at `balancer` (a URL; None: where the settings have it), with the token found by itself.
+    """A client of the admin port at `balancer` (a URL; None: the address of the settings), with the token.
 
     It is verified by `ca` (None: the local authority). Raises `OperationError` when it can't be reached or verified.
     """
