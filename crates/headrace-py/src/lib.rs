@@ -1,1 +1,40 @@
+//! The border: typed, frozen values and a few calls, as `python/headrace/_core.pyi` describes them.
+//!
+//! Nothing here runs for a request. Calls that may wait let go of the GIL; engine threads never take it.
 
+mod balancer;
+mod counters;
+mod engine;
+mod errors;
+mod event;
+mod limits;
+mod table;
+mod tls;
+
+use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[pymodule]
+mod _core {
+    use super::{Bound, PyModule, PyResult, prelude::*};
+    #[pymodule_export]
+    use super::{
+        balancer::{Balancer, BalancerOptions, ServerStats},
+        counters::{Counters, Histogram},
+        engine::{Engine, Listener},
+        errors::{AddressError, CoreError, TableError, TlsError},
+        event::Event,
+        limits::Limits,
+        table::{Route, RoutingTable, Server, Service},
+        tls::{ClientTls, Tls},
+    };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+use pyo3::{Bound, prelude, types::PyModule};

@@ -5,8 +5,9 @@
 
 use std::{fmt::Display, sync::Arc};
 
+pub use rustls::ServerConfig;
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore,
     client::verify_server_name,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},

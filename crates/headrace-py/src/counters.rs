@@ -1,0 +1,89 @@
+//! Counters of all threads added up.
+
+use std::collections::HashMap;
+
+use headrace_core::{
+    engine,
+    metrics::{Counter, Distribution, Refused, ThreadCounters},
+};
+use pyo3::prelude::*;
+
+#[pyclass(frozen, module = "headrace._core")]
+pub(crate) struct Histogram(pub(crate) Distribution);
+
+#[pymethods]
+impl Histogram {
+    #[getter]
+    fn bounds(&self) -> Vec<f64> {
+        self.0.buckets().0
+    }
+
+    #[getter]
+    fn counts(&self) -> Vec<u64> {
+        self.0.buckets().1
+    }
+
+    #[getter]
+    fn sum(&self) -> f64 {
+        self.0.seconds()
+    }
+
+    fn percentile(&self, percent: f64) -> f64 {
+        self.0.percentile(percent)
+    }
+}
+
+#[pyclass(frozen, get_all, module = "headrace._core")]
+pub(crate) struct Counters {
+    connections_accepted: u64,
+    connections_open: u64,
+    connections_refused: u64,
+    tls_handshakes: u64,
+    tls_resumed: u64,
+    tls_failed: u64,
+    requests_http1: u64,
+    requests_http2: u64,
+    responses: HashMap<String, u64>,
+    refused: HashMap<&'static str, u64>,
+    bytes_received: u64,
+    bytes_sent: u64,
+    retries: u64,
+    queued: u64,
+    upstream_connections: u64,
+    tunnels_open: u64,
+    latency: Py<Histogram>,
+}
+
+impl Counters {
+    pub(crate) fn read(py: Python<'_>, engine: &engine::Engine) -> PyResult<Self> {
+        let threads = &engine.shared().counters;
+        let sum = |counter: fn(&ThreadCounters) -> &Counter| threads.iter().map(|thread| counter(thread).get()).sum();
+        let responses = (0..5).map(|class| {
+            let count = threads.iter().map(|thread| thread.responses[class].get()).sum();
+            (format!("{}xx", class + 1), count)
+        });
+        let refused = Refused::ALL.iter().map(|(why, code)| {
+            let count = threads.iter().map(|thread| thread.refused[*why as usize].get()).sum();
+            (*code, count)
+        });
+        Ok(Self {
+            connections_accepted: sum(|thread| &thread.connections_accepted),
+            connections_open: sum(|thread| &thread.connections_open),
+            connections_refused: sum(|thread| &thread.connections_refused),
+            tls_handshakes: sum(|thread| &thread.tls_handshakes),
+            tls_resumed: sum(|thread| &thread.tls_resumed),
+            tls_failed: sum(|thread| &thread.tls_failed),
+            requests_http1: sum(|thread| &thread.requests_http1),
+            requests_http2: sum(|thread| &thread.requests_http2),
+            responses: responses.collect(),
+            refused: refused.collect(),
+            bytes_received: sum(|thread| &thread.bytes_received),
+            bytes_sent: sum(|thread| &thread.bytes_sent),
+            retries: sum(|thread| &thread.retries),
+            queued: sum(|thread| &thread.queued),
+            upstream_connections: sum(|thread| &thread.upstream_connections),
+            tunnels_open: sum(|thread| &thread.tunnels_open),
+            latency: Py::new(py, Histogram(engine.latency()))?,
+        })
+    }
+}

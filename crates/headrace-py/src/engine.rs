@@ -1,0 +1,109 @@
+//! The engine and its listeners.
+
+use std::sync::Arc;
+
+use headrace_core::{
+    balancer::{self, Served},
+    engine,
+};
+use pyo3::prelude::*;
+
+use crate::{
+    balancer::Balancer,
+    counters::Counters,
+    errors::{raise, seconds},
+    event::Event,
+    limits::Limits,
+    tls::{ClientTls, Tls},
+};
+
+#[pyclass(frozen, module = "headrace._core")]
+pub(crate) struct Engine(engine::Engine);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, threads = 0, limits = None))]
+    fn new(threads: usize, limits: Option<PyRef<'_, Limits>>) -> PyResult<Self> {
+        let limits = limits.map_or_else(engine::Limits::default, |limits| limits.0.clone());
+        engine::Engine::start(threads, limits).map(Self).map_err(raise)
+    }
+
+    #[getter]
+    fn threads(&self) -> usize {
+        self.0.threads()
+    }
+
+    #[pyo3(signature = (address, handler, *, tls = None))]
+    fn listen(
+        &self,
+        py: Python<'_>,
+        address: &str,
+        handler: PyRef<'_, Balancer>,
+        tls: Option<PyRef<'_, Tls>>,
+    ) -> PyResult<Listener> {
+        let source = Arc::new(Served(Arc::clone(&handler.0)));
+        let tls = tls.map(|tls| Arc::clone(&tls.0));
+        let address = address.parse().map_err(raise)?;
+        py.detach(|| self.0.listen(&address, source, tls))
+            .map(Listener)
+            .map_err(raise)
+    }
+
+    #[pyo3(signature = (server, address, *, tls = None, path = "/ping".to_owned(), timeout = 5.0))]
+    fn probe(
+        &self,
+        server: String,
+        address: &str,
+        tls: Option<PyRef<'_, ClientTls>>,
+        path: String,
+        timeout: f64,
+    ) -> PyResult<()> {
+        let probe = balancer::Probe {
+            server,
+            address: address.parse().map_err(raise)?,
+            tls: tls.map(|tls| tls.0.clone()),
+            path,
+            timeout: seconds("timeout", timeout)?,
+        };
+        balancer::probe(&self.0, probe).map_err(raise)
+    }
+
+    fn events(&self, py: Python<'_>, timeout: f64) -> PyResult<Vec<Event>> {
+        let timeout = seconds("timeout", timeout)?;
+        let events = py.detach(|| self.0.shared().events.take(timeout));
+        Ok(events.into_iter().map(Event::from).collect())
+    }
+
+    fn wake(&self) {
+        self.0.shared().events.wake();
+    }
+
+    fn counters(&self, py: Python<'_>) -> PyResult<Counters> {
+        Counters::read(py, &self.0)
+    }
+
+    fn stop(&self, py: Python<'_>, drain: f64) -> PyResult<bool> {
+        let drain = seconds("drain", drain)?;
+        Ok(py.detach(|| self.0.stop(drain)))
+    }
+}
+
+#[pyclass(frozen, module = "headrace._core")]
+pub(crate) struct Listener(engine::Listener);
+
+#[pymethods]
+impl Listener {
+    #[getter]
+    fn address(&self) -> String {
+        self.0.address().to_string()
+    }
+
+    fn set_tls(&self, tls: PyRef<'_, Tls>) -> PyResult<()> {
+        self.0.set_tls(Arc::clone(&tls.0)).map_err(raise)
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
