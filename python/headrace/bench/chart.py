@@ -16,7 +16,7 @@ svg { --back: #0d1117; --text: #e6edf3; --soft: #8d96a0; --peer: #484f58; --ours
 }
 text { font: 13px system-ui, sans-serif; fill: var(--text); }
 .back { fill: var(--back); } .title { font-weight: 600; } .unit { fill: var(--soft); font-size: 12px; }
-.peer { fill: var(--peer); } .ours { fill: var(--ours); } .name { text-anchor: end; }
+.peer { fill: var(--peer); } .ours { fill: var(--ours); } .name, .figure { text-anchor: end; }
 .spread { stroke: var(--text); stroke-width: 1.5; }
 .target { stroke: var(--mark); stroke-dasharray: 4 3; stroke-width: 1.5; }
 .wanted { fill: var(--mark); font-size: 12px; text-anchor: end; }
@@ -94,4 +94,4 @@ def _bar(bar: Bar, y: int, scale: float) -> Iterator[str]:
     low, high = NAMES + bar.low * scale, NAMES + bar.high * scale
     if high - low >= 1:
         yield f'<line class="spread" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>'
-    yield f'<text x="{max(high, NAMES) + 6:.1f}" y="{y + 13}">{escape(bar.label)}</text>'
+    yield f'<text class="figure" x="{PANEL_WIDTH}" y="{y + 13}">{escape(bar.label)}</text>'

@@ -35,7 +35,8 @@ def cell(row: Row, name: str) -> str:
 
 def number(figure: float) -> str:
     """Three digits or so: `8.43`, `11.6`, `464`, `10,718`."""
-    return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
+    size = abs(figure)
+    return f"{figure:.2f}" if size < 10 else f"{figure:.1f}" if size < 100 else f"{figure:,.0f}"
 
 
 def _ours(row: Row) -> list[float]:
