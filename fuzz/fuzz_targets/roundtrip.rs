@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 use headrace_core::http::{
     framing::{Decoded, Decoder, encode_chunk, encode_last_chunk},
-    head::{BodyKind, HeadLimits, Request, parse_request, write_decimal},
+    head::{BodyKind, HeadLimits, Request, parse_request, write_decimal, write_field},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -31,6 +31,7 @@ fn read(input: &[u8]) -> Option<(Request, Said, BytesMut)> {
     }
     let (mut head, mut trailers) = (BytesMut::new(), BytesMut::new());
     request.write_start(&mut head);
+    write_field(&mut head, b"Host", request.authority());
     for field in request.fields().iter() {
         field.write(&mut head);
     }

@@ -44,6 +44,7 @@ fn lines(fields: &Fields) -> Lines {
 fn written(request: &Request) -> BytesMut {
     let mut out = BytesMut::new();
     request.write_start(&mut out);
+    write_field(&mut out, b"host", request.authority());
     match request.body {
         BodyKind::None => {}
         BodyKind::Length(length) => write_length(&mut out, length),

@@ -14,7 +14,6 @@ use super::{
     refusal::Refusal,
     response::ResponseTo,
     target::{Target, is_authority, parse_target},
-    write_field,
 };
 use crate::http::fields::{Fields, Known, Slice, classify, elements};
 
@@ -152,12 +151,11 @@ impl Request {
         }
     }
 
-    /// Appends the request line and `Host`, as every HTTP/1.1 request towards a server starts.
+    /// Appends the request line, of HTTP/1.1 whatever the client spoke.
     pub fn write_start(&self, out: &mut BytesMut) {
         for part in [self.method(), b" ", self.target(), b" HTTP/1.1\r\n"] {
             out.extend_from_slice(part);
         }
-        write_field(out, b"host", self.authority());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is accepted and what is refused, by example.
 
 use super::*;
+use crate::http::fields::write_field;
 
 const LIMITS: HeadLimits = HeadLimits {
     line: 100,
@@ -30,6 +31,7 @@ fn status_of(input: &str) -> u16 {
 fn written(request: &Request) -> String {
     let mut out = BytesMut::new();
     request.write_start(&mut out);
+    write_field(&mut out, b"host", request.authority());
     request.fields().iter().for_each(|field| field.write(&mut out));
     String::from_utf8_lossy(&out).into_owned()
 }
