@@ -31,8 +31,8 @@ class Hub:
 
     def close(self) -> None:
         """End every stream."""
-        for listener in list(self._listeners):
-            self._put(listener, None)
+        while self._listeners:
+            self._put(self._listeners.pop(), None)
 
     async def listen(self) -> AsyncIterator[str]:
         """The stream of one listener, from now on."""
@@ -46,10 +46,9 @@ class Hub:
             self._listeners.discard(queue)
 
     def _put(self, listener: asyncio.Queue[str | None], text: str | None) -> None:
-        if listener.full() or text is None:
+        if listener.full():
             self._listeners.discard(listener)
-            with suppress(asyncio.QueueEmpty):
-                listener.get_nowait()
+            listener.get_nowait()
             text = None
         listener.put_nowait(text)
 

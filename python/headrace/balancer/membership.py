@@ -123,13 +123,13 @@ class Membership:
 
     def view(self, member: Member) -> dict[str, Any]:
         """The member as it is now, for people and programs."""
-        return self.views([member])[0]
+        return self.views([self.registry.get(member.id) or member])[0]
 
     def views(self, members: Sequence[Member]) -> list[dict[str, Any]]:
         """The members as they are now."""
         stats = by_id(self._traffic.stats())
         now = self._clock.monotonic()
-        return [member_view(self.registry.get(m.id) or m, stats.get(m.id), now) for m in members]
+        return [member_view(member, stats.get(member.id), now) for member in members]
 
     def happened(self, events: "Sequence[_core.Event]") -> None:
         """Take in events of the core, oldest first."""
@@ -158,9 +158,11 @@ class Membership:
 
     async def keep_saved(self) -> None:
         """Save each change, until `stop`; the disk never keeps anyone else waiting."""
-        while not self._stopping:
+        saved_all = False
+        while not saved_all:
             await self._unsaved.wait()
             self._unsaved.clear()
+            saved_all = self._stopping
             await asyncio.to_thread(self._save, self.registry.members())
 
     def stop(self) -> None:
@@ -182,10 +184,11 @@ class Membership:
         if changed:
             self._revision = self.registry.revision
             self._unsaved.set()
-        for member in self.registry.take_changes():
-            self._heartbeat.watch(member)
+        if changes := self.registry.take_changes():
             self._wake.set()
-            self._announce(member)
+            for member, view in zip(changes, self.views(changes), strict=True):
+                self._heartbeat.watch(member)
+                self._announce(member, view)
 
     def _publish(self) -> None:
         plan = self.planner.plan(self.registry.members())
@@ -194,9 +197,9 @@ class Membership:
             self._published = plan.key()
             self._traffic.publish(plan)
 
-    def _announce(self, member: Member) -> None:
+    def _announce(self, member: Member, view: dict[str, Any]) -> None:
         log.info("server %s at %s is %s: %s", member.id, member.address, member.state.value, member.reason)
-        self._tell("server", self.view(member))
+        self._tell("server", view)
         if member.state is State.GONE and member.id in self._left:
             self._left.pop(member.id).set()
 
