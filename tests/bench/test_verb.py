@@ -18,9 +18,8 @@ def run(*arguments, **options):
 
 def left_over(folder):
     """Processes that have a file of the folder open, as all that the bench starts have their logs."""
-    return [
-        name for name in os.listdir("/proc") if name.isdecimal() and any(str(folder) in path for path in files(name))
-    ]
+    pids = [path.name for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [pid for pid in pids if any(str(folder) in path for path in files(pid))]
 
 
 def files(pid):
@@ -73,8 +72,8 @@ def test_wrong_usage_is_one_line(arguments, told):
     assert "Traceback" not in done.stderr
 
 
-def test_without_the_server_behind_it_says_what_to_install(tmp_path):
-    # Debian's folders are looked in whatever PATH says, so a machine without nginx takes a mount or a patch.
+def test_a_missing_program_is_named_with_what_to_install():
+    # Debian's folders are searched whatever PATH says, so where to look is replaced.
     code = (
         "import headrace.bench.tools as tools\ntools.PLACES = '/nowhere'\n"
         "from headrace.__main__ import run\nraise SystemExit(run(['bench', 'http1']))"
