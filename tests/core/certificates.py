@@ -6,15 +6,12 @@ import datetime as dt
 import ipaddress
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAY = dt.timedelta(days=1)
 
@@ -29,6 +26,11 @@ class Leaf:
     @property
     def pair(self) -> tuple[str, str]:
         return self.chain, self.key
+
+    @property
+    def der(self) -> bytes:
+        """The certificate as it is shown in a handshake."""
+        return ssl.PEM_cert_to_DER_cert(Path(self.chain).read_text())
 
     def server_context(self, *protocols: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

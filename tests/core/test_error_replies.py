@@ -59,10 +59,6 @@ def test_a_bad_request_of_a_browser_is_plain_text_too(start_balancer):
     assert response["content-type"].split(";")[0] == "text/plain"
 
 
-def test_no_error_is_stored_or_sniffed(nobody):
-    assert nobody.client().get()["cache-control"] == "no-store"
-
-
 def test_a_503_says_when_to_come_back(nobody):
     assert 1 <= int(nobody.client().get()["retry-after"]) <= 60
 

@@ -77,7 +77,7 @@ def test_least_loaded_prefers_who_is_idle(start_server, start_balancer):
 def test_least_loaded_weighs_the_load(start_server, start_balancer):
     gates = [Gate(), Gate()]
     apps = [start_server(gate) for gate in gates]
-    servers = [Server(f"s{number}", app.address, weight=weight) for number, app, weight in zip((0, 1), apps, (3, 1))]
+    servers = [Server("heavy", apps[0].address, weight=3), Server("light", apps[1].address, weight=1)]
     proxy = start_balancer(servers, policy="least-loaded")
     for count in range(1, 9):
         proxy.client().send(request("GET", "/"))

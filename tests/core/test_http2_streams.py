@@ -1,0 +1,397 @@
+"""HTTP/2 in, HTTP/1.1 out: streams, flow control, trailers, resets. RFC 9113."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from .app_server import Connection, Gate, answers, answers_once, echoes
+from .http2 import head
+from .wire import PATIENCE, chunked, eventually, reply
+
+CANCEL = 8
+
+
+@pytest.fixture
+def proxied(start_server, start_balancer, tls):
+    """An app server with this script, a proxy before it, an HTTP/2 client."""
+
+    def start(script, **options):
+        app = start_server(script)
+        proxy = start_balancer([app], tls=tls, **options)
+        return app, proxy, proxy.http2()
+
+    return start
+
+
+def test_a_request_becomes_http_1_1(proxied):
+    app, _, client = proxied(echoes)
+    response = client.get("/path?q=1", ("accept", "a"), ("x-one", "1"), ("x-one", "2"))
+    assert (response.status, response.body) == (200, b"/path?q=1")
+    message = app.requests[0]
+    assert message.start == "GET /path?q=1 HTTP/1.1"
+    assert message["host"] == "app.test"
+    assert message.all("x-one") == ["1", "2"]
+    assert message["x-forwarded-proto"] == "https"
+    assert not any(name.startswith(":") for name, _ in message.fields)
+    assert message.all("transfer-encoding") == message.all("content-length") == []
+
+
+def test_streams_share_a_connection_and_do_not_wait_for_each_other(proxied):
+    waiting, gate = threading.Event(), threading.Event()
+
+    def by_target(connection: Connection) -> None:
+        while message := connection.head():
+            if message.target == "/slow":
+                waiting.set()
+                assert gate.wait(PATIENCE)
+            connection.send(reply(message.target.encode()))
+
+    _, _, client = proxied(by_target)
+    slow = client.start(head("GET", "/slow"))
+    assert waiting.wait(PATIENCE)
+    assert [client.get(f"/{number}").body for number in range(20)] == [b"/%d" % number for number in range(20)]
+    gate.set()
+    assert client.response(slow).body == b"/slow"
+
+
+def test_a_hundred_streams_at_once_are_served(proxied):
+    _, _, client = proxied(echoes)
+    streams = [client.start(head("GET", f"/{number}")) for number in range(100)]
+    assert [client.response(stream).body for stream in streams] == [b"/%d" % number for number in range(100)]
+
+
+def test_streams_over_the_limit_are_refused_as_not_processed(proxied):
+    gate = Gate()
+    app, _, client = proxied(gate, limits={"streams": 5})
+    streams = [client.start(head("GET", f"/{number}")) for number in range(8)]
+    for stream in streams[5:]:
+        assert client.response(stream).reset == 7  # REFUSED_STREAM: safe to send again
+    gate.open()
+    assert [client.response(stream).status for stream in streams[:5]] == [200] * 5
+    assert len(app.requests) == 5
+
+
+def test_bodies_pass_both_ways(proxied):
+    _, _, client = proxied(echoes)
+    body = bytes(range(256)) * 4000
+    assert client.exchange(head("POST"), body).body == body
+
+
+def test_a_body_with_a_length_keeps_it(proxied):
+    app, _, client = proxied(echoes)
+    assert client.exchange(head("POST", "/", ("content-length", "5")), b"hello").body == b"hello"
+    assert app.requests[0].all("content-length") == ["5"]
+    assert app.requests[0].all("transfer-encoding") == []
+
+
+def test_a_body_without_a_length_is_chunked_to_the_server(proxied):
+    app, _, client = proxied(echoes)
+    assert client.exchange(head("POST"), b"hello").body == b"hello"
+    assert app.requests[0].all("transfer-encoding") == ["chunked"]
+
+
+def test_each_part_of_a_request_arrives_at_once(proxied):
+    app, _, client = proxied(echoes)
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, b"one")
+    assert eventually(lambda: b"one" in app.received)
+    client.data(stream, b"two", end=True)
+    assert client.response(stream).body == b"onetwo"
+
+
+def test_each_part_of_a_response_arrives_at_once(proxied):
+    step = threading.Event()
+
+    def streams(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"3\r\none\r\n")
+        assert step.wait(PATIENCE)
+        connection.send(b"3\r\ntwo\r\n0\r\n\r\n")
+
+    _, _, client = proxied(streams)
+    stream = client.start(head())
+    client.until(lambda: client.replies[stream].body == b"one")
+    step.set()
+    assert client.response(stream).body == b"onetwo"
+
+
+def test_a_response_may_come_before_the_request_ends(proxied):
+    def eager(connection: Connection) -> None:
+        message = connection.head()
+        connection.send(reply(b"early"))
+        connection.read_body(message)
+
+    _, _, client = proxied(eager)
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, b"some")
+    assert client.response(stream).body == b"early"
+
+
+def test_request_trailers_reach_the_server(proxied):
+    app, _, client = proxied(echoes)
+    stream = client.start(head("POST", "/", ("trailer", "x-sum")), end=False)
+    client.data(stream, b"abc")
+    client.trailers(stream, [("x-sum", "1")])
+    assert client.response(stream).body == b"abc"
+    assert app.requests[0].trailers == [("x-sum", "1")]
+
+
+def test_response_trailers_reach_the_client(proxied):
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"abc", trailers=b"X-Sum: 1\r\n")
+    _, _, client = proxied(answers(chunks))
+    response = client.get("/", ("te", "trailers"))
+    assert (response.body, response.trailers, response.ended) == (b"abc", [("x-sum", "1")], True)
+
+
+def test_early_hints_are_passed(proxied):
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    _, _, client = proxied(answers(hints + hints + reply()))
+    response = client.get()
+    assert [dict(fields)[":status"] for fields in response.interim] == ["103", "103"]
+    assert dict(response.interim[0])["link"] == "</a.css>"
+    assert response.body == b"ok"
+
+
+def test_expectations_are_answered(proxied):
+    _, _, client = proxied(echoes)
+    stream = client.start(head("POST", "/", ("expect", "100-continue"), ("content-length", "5")), end=False)
+    client.until(lambda: client.replies[stream].interim)
+    client.data(stream, b"hello", end=True)
+    assert client.response(stream).body == b"hello"
+
+
+def test_head_has_no_body(proxied):
+    _, _, client = proxied(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n", reply(b"next")))
+    response = client.exchange(head("HEAD"))
+    assert (response["content-length"], response.body, response.ended) == ("1234", b"", True)
+    assert client.get().body == b"next"
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_responses_without_content_end(proxied, status):
+    _, _, client = proxied(answers(b"HTTP/1.1 " + status + b"\r\n\r\n"))
+    assert client.get().ended
+
+
+def test_a_body_until_close_is_whole(proxied):
+    _, _, client = proxied(answers_once(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000))
+    response = client.get()
+    assert (len(response.body), response.ended) == (200_000, True)
+
+
+def test_fields_of_http_1_1_alone_are_taken_out(proxied):
+    fields = ["Connection: X-Named, keep-alive", "Keep-Alive: timeout=5", "X-Named: 1", "Proxy-Connection: x"]
+    _, _, client = proxied(answers(reply(b"ok", *fields, "Upgrade: h2c", "X-Stays: 2")))
+    response = client.get()
+    for name in ("connection", "keep-alive", "x-named", "proxy-connection", "upgrade", "transfer-encoding"):
+        assert name not in response, name
+    assert response["x-stays"] == "2"
+
+
+def test_names_are_lower_case_and_repeated_fields_keep_their_order(proxied):
+    _, _, client = proxied(answers(reply(b"ok", "Set-Cookie: a=1", "X-Mixed-CASE: x", "Set-Cookie: b=2")))
+    response = client.get()
+    assert response.all("set-cookie") == ["a=1", "b=2"]
+    assert response["x-mixed-case"] == "x"
+
+
+def test_crumbs_of_a_cookie_are_joined(proxied):
+    """RFC 9113, 8.2.3."""
+    app, _, client = proxied(echoes)
+    client.get("/", ("cookie", "a=1"), ("x", "y"), ("cookie", "b=2"), ("cookie", "c=3"))
+    assert app.requests[0].all("cookie") == ["a=1; b=2; c=3"]
+
+
+def test_options_for_the_whole_server_passes(proxied):
+    app, _, client = proxied(answers())
+    assert client.exchange(head("OPTIONS", "*")).status == 200
+    assert app.requests[0].start == "OPTIONS * HTTP/1.1"
+
+
+def test_a_host_field_alone_names_the_authority(proxied):
+    app, _, client = proxied(answers())
+    fields = [(":method", "GET"), (":scheme", "https"), (":path", "/"), ("host", "named.test")]
+    assert client.exchange(fields).status == 200
+    assert app.requests[0].all("host") == ["named.test"]
+
+
+def test_odd_but_valid_values_pass(proxied):
+    app, _, client = proxied(answers(reply(b"ok", "X-Odd: caf\xe9")))
+    assert client.get("/", ("x-odd", "caf\xe9 \t\xff"))["x-odd"] == "caf\xe9"
+    assert app.requests[0]["x-odd"] == "caf\xe9 \t\xff"
+
+
+def left(app) -> bool:
+    """Whether the balancer left the first connection."""
+    return bool(app.connections) and app.connections[0].sock.fileno() == -1
+
+
+def test_a_reset_by_the_client_reaches_the_server(proxied):
+    def waits(connection: Connection) -> None:
+        connection.request()
+        connection.some()
+
+    app, proxy, client = proxied(waits)
+    stream = client.start(head())
+    assert eventually(lambda: app.requests)
+    client.reset(stream, CANCEL)
+    assert eventually(lambda: left(app))
+    assert eventually(lambda: proxy.stats().in_flight == 0)
+
+
+def test_a_reset_in_the_middle_of_a_body_never_looks_whole(proxied):
+    app, _, client = proxied(echoes)
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, b"some")
+    assert eventually(lambda: b"some" in app.received)
+    client.reset(stream, CANCEL)
+    assert eventually(lambda: left(app))
+    assert not app.requests[0].complete
+
+
+def test_a_connection_that_breaks_breaks_its_requests(proxied):
+    app, _, client = proxied(echoes)
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, b"some")
+    assert eventually(lambda: b"some" in app.received)
+    client.close()
+    assert eventually(lambda: left(app))
+    assert not app.requests[0].complete
+
+
+def test_a_reset_leaves_the_other_streams_alone(proxied):
+    gate = Gate(reply(b"fine"))
+    _, _, client = proxied(gate)
+    streams = [client.start(head()) for _ in range(3)]
+    assert eventually(lambda: gate.waiting == 3)
+    client.reset(streams[1], CANCEL)
+    gate.open()
+    assert [client.response(stream).body for stream in (streams[0], streams[2])] == [b"fine", b"fine"]
+
+
+def test_a_server_that_breaks_off_resets_one_stream(proxied):
+    def by_target(connection: Connection) -> None:
+        while message := connection.request():
+            if message.target == "/cut":
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+                return
+            connection.send(reply())
+
+    _, _, client = proxied(by_target)
+    response = client.get("/cut")
+    assert (response.body, response.ended) == (b"hello", False)
+    assert response.reset is not None
+    assert client.get("/fine").body == b"ok"
+
+
+def test_a_slow_server_slows_the_client(proxied):
+    """The window closes; what is on its way is bounded however large the body."""
+    gate = threading.Event()
+
+    def reads_late(connection: Connection) -> None:
+        message = connection.head()
+        gate.wait(PATIENCE)
+        connection.read_body(message)
+        connection.send(reply(b"%d" % len(message.body)))
+
+    _, _, client = proxied(reads_late, options={"max_body": 100_000_000})
+    stream = client.start(head("POST"), end=False)
+    sent, total = 0, 32_000_000
+    stalled = time.monotonic()
+    while time.monotonic() < stalled + 1.0:
+        window = min(client.h2.local_flow_control_window(stream), client.h2.max_outbound_frame_size)
+        if window:
+            client.h2.send_data(stream, bytes(window))
+            client.flush()
+            sent += window
+            stalled = time.monotonic()
+        else:
+            client.pump(0.05)
+    assert sent < total // 2  # the kernel's buffers take a few megabytes
+    gate.set()
+    client.data(stream, bytes(total - sent), end=True)
+    assert client.response(stream).body == b"%d" % total
+
+
+def test_a_slow_reader_slows_the_server(start_server, start_balancer, tls):
+    sent = []
+
+    def floods(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 64000000\r\n\r\n")
+        for _ in range(1000):
+            connection.send(bytes(64_000))
+            sent.append(64_000)
+
+    client = start_balancer([start_server(floods)], tls=tls).http2(reading=False)
+    stream = client.start(head())
+    client.until(lambda: len(client.replies[stream].body) == 65_535)
+    count = -1
+    while count != len(sent):
+        count = len(sent)
+        time.sleep(0.3)
+    assert sum(sent) < 32_000_000
+    received = 0
+    while not client.replies[stream].ended:
+        fresh = len(client.replies[stream].body) - received
+        received += fresh
+        if fresh:
+            client.acknowledge(stream, fresh)
+        else:
+            client.pump(1.0)
+    assert received == 64_000_000
+
+
+def test_one_slow_stream_does_not_hold_up_the_others(start_server, start_balancer, tls):
+    body = bytes(40_000)
+
+    def by_target(connection: Connection) -> None:
+        while message := connection.request():
+            connection.send(reply(bytes(10_000_000) if message.target == "/large" else body))
+
+    client = start_balancer([start_server(by_target)], tls=tls).http2(reading=False)
+    large = client.start(head("GET", "/large"))
+    client.until(lambda: len(client.replies[large].body) == 65_535)
+    client.h2.increment_flow_control_window(1_000_000)
+    client.flush()
+    for _ in range(3):
+        assert client.response(client.start(head("GET", "/small"))).body == body
+
+
+def test_a_goaway_of_the_client_lets_its_streams_end(proxied):
+    gate = Gate(reply(b"finished"))
+    _, _, client = proxied(gate)
+    stream = client.start(head())
+    assert eventually(lambda: gate.waiting == 1)
+    client.raw(b"\0\0\x08\x07\0\0\0\0\0" + bytes(8))
+    gate.open()
+    assert client.response(stream).body == b"finished"
+
+
+def test_the_settings_are_those_of_the_limits(proxied):
+    _, _, client = proxied(echoes, limits={"streams": 7, "stream_window": 70_000, "connection_window": 200_000})
+    assert client.get().status == 200
+    settings = client.h2.remote_settings
+    assert settings.max_concurrent_streams == 7
+    assert settings.initial_window_size == 70_000
+    assert client.h2.outbound_flow_control_window == 200_000
+
+
+def test_pings_are_answered(proxied):
+    _, _, client = proxied(echoes)
+    client.h2.ping(b"12345678")
+    client.flush()
+    client.until(lambda: client.pongs == 1)
+
+
+def test_requests_are_counted(proxied):
+    _, proxy, client = proxied(echoes)
+    for _ in range(3):
+        client.get()
+    assert eventually(lambda: proxy.engine.counters().responses["2xx"] == 3)
+    assert proxy.engine.counters().requests_http2 == 3
+    assert proxy.engine.counters().requests_http1 == 0
