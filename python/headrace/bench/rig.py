@@ -16,6 +16,7 @@ from headrace.bench.tools import NGINX, SETPRIV, TASKSET
 from headrace.bench.wait import free_port, until_answered
 
 MEGABYTE = 1 << 20
+ADDRESSES = 1000
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Rig:
     attached: tuple[Target, ...] = ()
 
     def servers(self, count: int = 1) -> list[str]:
-        """The backend under `count` addresses: all of 127.0.0.0/8 is this machine."""
-        return [f"127.0.{number // 250}.{number % 250 + 1}:{self.backend}" for number in range(count)]
+        """The backend under `count` addresses, at most `ADDRESSES`."""
+        return _addresses(self.backend)[:count]
 
     @contextlib.contextmanager
     def proxy(self, peer: Peer, *, tls: bool, servers: Sequence[str] = ()) -> Iterator[Target]:
@@ -90,12 +91,18 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _addresses(port: int) -> list[str]:
+    """Where the backend listens: all of 127.0.0.0/8 is this machine, so that it can be a thousand servers."""
+    return [f"127.0.{number // 250}.{number % 250 + 1}:{port}" for number in range(ADDRESSES)]
+
+
 @contextlib.contextmanager
 def _backend(folder: Path, core: int, port: int) -> Iterator[int]:
     (folder / "megabyte").write_bytes(b"x" * MEGABYTE)
     path = folder / "backend.conf"
     template = Template((CONFIGURATIONS / path.name).read_text())
-    path.write_text(template.substitute(folder=folder, port=port))
+    listen = "\n".join(f"listen {address} backlog=1024;" for address in _addresses(port))
+    path.write_text(template.substitute(folder=folder, listen=listen))
     with running("backend", [NGINX.require(), "-e", "stderr", "-c", str(path)], folder, core) as process:
         until_answered(f"http://127.0.0.1:{port}/", process)
         yield port
