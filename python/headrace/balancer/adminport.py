@@ -5,7 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -111,15 +111,16 @@ def _bind(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"cannot read the admin address {address!r}", hint="write host:port, such as 127.0.0.1:2001")
-    try:
-        family, kind, protocol, _, target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(target)
-    except OSError as error:
-        raise OperationError(
-            f"cannot listen on the admin address {address}: {reason(error)}", hint="choose another with --admin"
-        ) from error
     # uvicorn's news of its own start and end is not the balancer's.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with ExitStack() as unless_bound:
+            bound = unless_bound.enter_context(socket.socket(family, kind, protocol))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(target)
+            unless_bound.pop_all()
+    except OSError as error:
+        message = f"cannot listen on the admin address {address}: {reason(error)}"
+        raise OperationError(message, hint="choose another with --admin") from error
     return bound
