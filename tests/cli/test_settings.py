@@ -219,3 +219,11 @@ def test_the_verb_prints_the_sample(headrace):
 
 def test_an_unknown_setting_stops_a_verb_with_one_line(fails):
     assert "did you mean HEADRACE_BALANCER_POLICY" in fails(2, "settings", environ={"HEADRACE_BALANCER_POLICI": "x"})
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_every_setting_is_documented_with_its_default(section):
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    for key in section.keys().values():
+        shown = key.show(key.default)
+        assert f"| `{key.name}` | {f'`{shown}`' if shown else '-'} | {key.help} |" in text
