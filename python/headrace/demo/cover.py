@@ -13,7 +13,7 @@ def cover(slug: str) -> str:
     Example: `cover("hello").startswith("<svg ")`.
     """
     seed = sha256(slug.encode()).digest()
-    hue = 165 + seed[0] * 75 // 255  # from green-blue to indigo
+    hue = 160 + seed[0] * 60 // 255  # from green to blue
     layers = [_wave(seed, number, hue) for number in range(4)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMidYMid slice">'
@@ -35,9 +35,9 @@ def _wave(seed: bytes, number: int, hue: int) -> str:
 
 
 def _hills(seed: bytes, hue: int) -> str:
-    peaks = [(x, 225 - seed[20 + number] % 90) for number, x in enumerate(range(-60, WIDTH + 160, 170))]
+    peaks = [(x, 225 - seed[20 + number] % 90) for number, x in enumerate(range(-60, WIDTH + 330, 170))]
     curve = " ".join(f"S{x - 70},{y} {x},{y}" for x, y in peaks)
-    return f'<path d="M-80,{HEIGHT} {curve} L{WIDTH + 80},{HEIGHT} Z" fill="hsl({hue - 35} 28% 74%)"/>'
+    return f'<path d="M-80,{HEIGHT} {curve} L{WIDTH + 330},{HEIGHT} Z" fill="hsl({hue - 35} 28% 74%)"/>'
 
 
 def _wheel(seed: bytes, hue: int) -> str:
