@@ -79,8 +79,7 @@ class Stack:
         return httpx.Client(base_url=self.admin_url, verify=self.trust, headers=headers, timeout=30, trust_env=False)
 
     def servers(self) -> list[dict[str, Any]]:
-        answer = self.admin.get("/servers").raise_for_status().json()
-        return answer["servers"] if isinstance(answer, dict) else answer
+        return self.admin.get("/servers").raise_for_status().json()
 
     def up(self) -> list[dict[str, Any]]:
         return [server for server in self.servers() if server["state"] == "up"]
