@@ -82,6 +82,17 @@ def test_trust_is_idempotent_and_can_be_taken_back(run, tmp_path, certutil):
     assert held(tmp_path) == 0
 
 
+def test_a_database_with_a_password_is_told_and_never_waited_for(run, tmp_path, certutil):
+    (tmp_path / "password").write_text("secret\n")
+    folder = tmp_path / ".pki" / "nssdb"
+    folder.mkdir(parents=True)
+    subprocess.run(["certutil", "-N", "-d", f"sql:{folder}", "-f", tmp_path / "password"], check=True)
+    done = run("trust")
+    assert done.returncode == 1
+    assert "password" in done.stderr
+    assert f"try it by hand: certutil -d sql:{folder}" in done.stderr
+
+
 def test_trust_without_certutil_says_what_to_do(run, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run("trust")

@@ -3,6 +3,8 @@
 Chromium and Chrome on Linux read the user's `~/.pki/nssdb`, Firefox one database in each profile.
 """
 
+import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,7 +36,7 @@ def trust(ca: Path, database: Path) -> None:
     """
     if not (database / "cert9.db").exists():
         database.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _run(database, "-N", "--empty-password")
+        _run(database, "-N")
     _run(database, "-A", "-n", _nickname(ca), "-t", TRUSTED_FOR_SERVERS, "-i", str(ca))
 
 
@@ -65,10 +67,11 @@ def _nickname(ca: Path) -> str:
 
 
 def _run(database: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["certutil", "-d", f"sql:{database}", *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
+    command = ["certutil", "-d", f"sql:{database}", *arguments]
+    # Without an (empty) password file it would ask for one at the terminal, and wait.
+    quiet = [*command, "-f", os.devnull]
+    done = subprocess.run(quiet, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = " ".join((done.stderr or done.stdout).split())
-        raise OperationError(f"certutil can't change {database}: {said}", hint="close the browser and try again")
+        raise OperationError(f"certutil can't use {database}: {said}", hint=f"try it by hand: {shlex.join(command)}")
     return done.stdout
