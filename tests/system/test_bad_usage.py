@@ -95,7 +95,8 @@ def test_a_wrong_token_is_refused_and_said(stack: Stack):
 
 
 def test_without_a_balancer_the_verb_says_where_it_looked(tmp_path: Path):
-    address = f"127.0.0.1:{free_port()}"
-    done = run("servers", "--state", str(tmp_path), folder=tmp_path, env={"HEADRACE_BALANCER_ADMIN": address})
+    address, state = f"127.0.0.1:{free_port()}", ("--state", str(tmp_path / "state"))
+    run("certs", *state, folder=tmp_path)
+    done = run("servers", *state, folder=tmp_path, env={"HEADRACE_BALANCER_ADMIN": address})
     assert done.returncode == 1
     assert_clear(done.stderr, [address])
