@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
-from .wire import PATIENCE, Message, Stream, connect, reply
+from .wire import PATIENCE, Message, Stream, reply, resolve
 
 if TYPE_CHECKING:
     import ssl
@@ -138,17 +138,15 @@ class AppServer:
 
 def listen(address: str) -> tuple[socket.socket, str]:
     """A listening socket and its address, with the port that it really has."""
-    if address.startswith("unix:"):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(address.removeprefix("unix:"))
-        sock.listen(128)
-        return sock, address
-    host, _, port = address.rpartition(":")
-    sock = socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host.strip("[]"), int(port)))
+    family, target = resolve(address)
+    sock = socket.socket(family)
+    if family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(target)
     sock.listen(128)
-    return sock, f"{host}:{sock.getsockname()[1]}"
+    if family == socket.AF_UNIX:
+        return sock, address
+    return sock, f"{address.rpartition(':')[0]}:{sock.getsockname()[1]}"
 
 
 def refused_address() -> str:
@@ -235,8 +233,3 @@ class Gate:
             with self._lock:
                 self.waiting -= 1
             connection.send(self._response)
-
-
-def stranger(address: str) -> Stream:
-    """A plain connection, without any protocol."""
-    return Stream(connect(address))

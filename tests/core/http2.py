@@ -22,10 +22,9 @@ from hpack import Encoder
 from .wire import PATIENCE, Fields, connect
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
-    from hyperframe.frame import Frame
+    from hyperframe.frame import Frame, GoAwayFrame
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -35,7 +34,7 @@ class Reply:
     """What came back on one stream."""
 
     fields: Fields = field(default_factory=list)
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)
     trailers: Fields = field(default_factory=list)
     interim: list[Fields] = field(default_factory=list)
     ended: bool = False
@@ -60,6 +59,15 @@ class Reply:
         return self.ended or self.reset is not None
 
 
+class Connection(h2.connection.H2Connection):
+    """For `h2` GOAWAY is the end; for the protocol the streams before it may still be answered."""
+
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[h2.events.Event]]:
+        received = super()._receive_goaway_frame(frame)
+        self.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
+        return received
+
+
 class Http2Client:
     """A connection; streams are numbered as in the protocol and answered in `replies`.
 
@@ -78,7 +86,7 @@ class Http2Client:
         self.closed = False
         self.pongs = 0
         self._reading = reading
-        self.h2 = h2.connection.H2Connection(
+        self.h2 = Connection(
             h2.config.H2Configuration(
                 validate_outbound_headers=False, normalize_outbound_headers=False, header_encoding="latin-1"
             )
@@ -109,7 +117,7 @@ class Http2Client:
     def start(self, fields: Fields, *, end: bool = True) -> int:
         """Sends a head and returns its stream."""
         stream = self.h2.get_next_available_stream_id()
-        self.h2.send_headers(stream, fields, end_stream=end)
+        self.h2.send_headers(stream, encoded(fields), end_stream=end)
         self.flush()
         return stream
 
@@ -126,7 +134,7 @@ class Http2Client:
             self.flush()
 
     def trailers(self, stream: int, fields: Fields) -> None:
-        self.h2.send_headers(stream, fields, end_stream=True)
+        self.h2.send_headers(stream, encoded(fields), end_stream=True)
         self.flush()
 
     def exchange(self, fields: Fields, body: bytes = b"") -> Reply:
@@ -271,6 +279,6 @@ def head(method: str = "GET", path: str = "/", *fields: tuple[str, str], authori
     return [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path), *fields]
 
 
-def connected(address: str, tls: ssl.SSLContext) -> socket.socket:
-    """A TLS connection that asked for h2 and has sent nothing yet."""
-    return tls.wrap_socket(connect(address), server_hostname="localhost")
+def encoded(fields: Fields) -> list[tuple[bytes, bytes]]:
+    """Bytes, so that obs-text goes out as it is and not as UTF-8."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]

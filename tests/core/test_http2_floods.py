@@ -35,7 +35,8 @@ def flooded(start_server, start_balancer, tls, authority):
 
 
 def flag(frame: Frame, *flags: str) -> bytes:
-    frame.flags.update(flags)
+    for name in flags:
+        frame.flags.add(name)
     return frame.serialize()
 
 

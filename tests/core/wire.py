@@ -234,20 +234,28 @@ class Client(Stream):
 
 def connect(address: str, *, receive_buffer: int = 0) -> socket.socket:
     """A connected TCP or Unix socket; `receive_buffer` bounds what the kernel takes in for a reader that is slow."""
-    if address.startswith("unix:"):
-        sock = socket.socket(socket.AF_UNIX)
+    family, target = resolve(address)
+    sock = socket.socket(family)
+    try:
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(PATIENCE)
-        sock.connect(address.removeprefix("unix:"))
-        return sock
+        sock.connect(target)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def resolve(address: str) -> tuple[socket.AddressFamily, tuple[str, int] | str]:
+    """What `socket` wants to know of "127.0.0.1:80", "[::1]:80" or "unix:/path"."""
+    if address.startswith("unix:"):
+        return socket.AF_UNIX, address.removeprefix("unix:")
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    sock = socket.socket(family)
-    if receive_buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.settimeout(PATIENCE)
-    sock.connect((host.strip("[]"), int(port)))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    return family, (host.strip("[]"), int(port))
 
 
 def request(method: str, target: str, *fields: str, body: bytes = b"", host: str = "app.test") -> bytes:
