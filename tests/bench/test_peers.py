@@ -97,8 +97,9 @@ def test_each_peer_bears_the_loads(peer, backend, setting, need):
     need(peer.tool, H2LOAD, WRK)
     generator = Generator(setting.core, setting.folder)
     with peer.started(setting, [address(backend)], tls=True) as (_, url):
-        for load in (generator.http1, generator.http2):
-            assert load(url, 1).errors == 0
+        for load in (generator.http1(url, 1), generator.http2(url, 1, streams=8)):
+            assert load.requests > 0
+            assert load.errors == 0
 
 
 def test_only_h2o_cannot_name_host_and_request():

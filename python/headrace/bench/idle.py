@@ -63,7 +63,9 @@ IDLE = Scenario(
     "idle",
     "Memory of an idle TLS connection",
     "KiB a connection",
-    tuple(Contestant(each.name, (each.tool,), functools.partial(memory, each), each is HEADRACE) for each in PEERS),
+    tuple(
+        Contestant(each.name, (each.tool,), functools.partial(memory, each), ours=each is HEADRACE) for each in PEERS
+    ),
     target=1.0,
     against=("nginx",),
 )

@@ -42,7 +42,7 @@ LATENCY = Scenario(
     "latency",
     "Added 99th percentile at half load, HTTP/1.1",
     "µs",
-    tuple(Contestant(each.name, (each.tool,), functools.partial(added, each), each is HEADRACE) for each in PEERS),
+    tuple(Contestant(each.name, (each.tool,), functools.partial(added, each), ours=each is HEADRACE) for each in PEERS),
     target=1.0,
     against=("haproxy",),
 )

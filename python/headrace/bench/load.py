@@ -24,7 +24,7 @@ BROWSER_HEADERS = (
 HEADER_OPTIONS = tuple(part for header in BROWSER_HEADERS for part in ("-H", header))
 
 CONNECTIONS = 64
-CONNECTIONS_HTTP2, STREAMS = 16, 8
+CONNECTIONS_HTTP2 = 16
 PACED_CONNECTIONS = 32
 
 # One cipher and one group for all, so that no peer gains by having chosen a cheaper one.
@@ -73,9 +73,9 @@ class Generator:
         """Keeps a request under way on each of 64 connections of HTTP/1.1."""
         return read_wrk(self.run(WRK.require(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *HEADER_OPTIONS, url))
 
-    def http2(self, url: str, seconds: int) -> Load:
-        """Keeps 8 requests under way on each of 16 connections of HTTP/2."""
-        pace = (f"-c{CONNECTIONS_HTTP2}", f"-m{STREAMS}", f"-D{seconds}")
+    def http2(self, url: str, seconds: int, streams: int) -> Load:
+        """Keeps `streams` requests under way on each of 16 connections of HTTP/2."""
+        pace = (f"-c{CONNECTIONS_HTTP2}", f"-m{streams}", f"-D{seconds}")
         return read_h2load(self.run(H2LOAD.require(), *pace, *HEADER_OPTIONS, url))
 
     def at_rate(self, url: str, seconds: int, rate: int) -> Paced:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from headrace.bench.peer import HEADRACE, NGINX_PEER
-from headrace.bench.process import cpu_of, running
-from headrace.bench.proxied import MICROSECONDS, per_request
+from headrace.bench.process import running
+from headrace.bench.proxied import MICROSECONDS, spent
 from headrace.bench.rig import Rig
 from headrace.bench.scenario import Contestant, Sample, Scenario
 from headrace.bench.tools import GRANIAN, NGINX, UVICORN
@@ -85,10 +85,7 @@ def cost(start: Callable[[Rig], contextlib.AbstractContextManager[Stack]], rig: 
     """Loads the stack by HTTP/1.1 over TLS and divides what all its processes used."""
     with start(rig) as stack:
         note = rig.generator.negotiated(stack.url)
-        before = cpu_of(stack.pids)
-        load = rig.generator.http1(stack.url, rig.effort.seconds)
-        used = cpu_of(stack.pids) - before
-    return per_request(used.total, load, note)
+        return spent(stack.pids, lambda: rig.generator.http1(stack.url, rig.effort.seconds), note)
 
 
 def _measure(start: Callable[[Rig], contextlib.AbstractContextManager[Stack]]) -> Callable[[Rig], Sample]:
