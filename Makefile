@@ -42,7 +42,15 @@ lint: $(VENV)/.test  ## formats, lints and types, Rust and Python
 bench: $(VENV)/.test  ## ours beside nginx, HAProxy, h2o and Caddy: a table and plots in bench/results
 	$(BIN)/headrace bench
 
+fuzz: SECONDS ?= 60
+fuzz:  ## each fuzz target for SECONDS (60 by default), on the stable toolchain
+	@for target in $$(cargo fuzz list); do \
+	  mkdir -p fuzz/corpus/$$target && \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS) -timeout=10 || exit 1; \
+	done
+
 clean:  ## forget the build
 	rm -rf $(VENV) target
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint bench fuzz clean

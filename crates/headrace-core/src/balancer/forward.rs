@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     Retry,
     local::{InFlight, Local, Seat},
+    pool::InUse,
     rewrite::{self, Hop},
     table::Destination,
     transfer::{Failure, Transfer},
@@ -37,13 +38,9 @@ const AVOID: Duration = Duration::from_secs(1);
 
 pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
     let began = Instant::now();
-    match answer(local, exchange).await {
-        Ok(()) => {}
-        Err(Stop::Refuse(problem)) => {
-            local.thread.counters().refuse(problem.why);
-            problem.send(exchange).await;
-        }
-        Err(Stop::Broken) => {}
+    if let Err(Stop::Refuse(problem)) = answer(local, exchange).await {
+        local.thread.counters().refuse(problem.why);
+        problem.send(exchange).await;
     }
     local.thread.counters().latency.record(began.elapsed());
 }
@@ -88,7 +85,10 @@ async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange) -> Result<(), S
         retry: None,
     };
     let result = attempts.run(exchange).await;
-    local.thread.buffers.give(attempts.upload.into_buffer());
+    attempts
+        .upload
+        .into_buffers()
+        .map(|buffer| local.thread.buffers.give(buffer));
     result
 }
 
@@ -134,13 +134,14 @@ struct Failed {
     stale: bool,
 }
 
-impl<'a> Attempts<'a> {
+impl Attempts<'_> {
     async fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), Stop> {
         loop {
             let server = self.local.acquire(self.service, self.except).await?;
             let began = Instant::now();
             let seat = self.local.seat(&server.state);
             seat.counters.requests.add(1);
+            let _in_use = InUse::new(&seat);
             let failed = match self.connect(&server, &seat).await {
                 Ok(connection) => match self.attempt(exchange, &server, &seat, connection).await {
                     Ok(()) => {

@@ -89,7 +89,7 @@ impl Local {
                 seat.pool.clear();
                 return Rc::strong_count(seat) > 1;
             }
-            seat.pool.expire(oldest);
+            seat.pool.expire(oldest, self.balancer.options.idle_connections);
             true
         });
     }

@@ -8,17 +8,22 @@
 //! system call, because the event loop has already seen it); a request that may not be repeated rides only on a
 //! connection that was busy a moment ago; and one that was reset unread is sent again on a fresh connection.
 //!
+//! How many are kept follows the need: as many as were in use at once within the last seconds, or the configured number if
+//! that is more. A fixed number below the need would open and close a connection for every other request.
+//!
 //! Given up: sharing idle connections between threads. It would save a few connections and cost a lock a request.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, Waker},
 };
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::local::Seat;
 use crate::net::stream::ServerStream;
 
 #[derive(Debug)]
@@ -28,12 +33,37 @@ struct Idle {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Pool(RefCell<VecDeque<Idle>>);
+pub(super) struct Pool {
+    idle: RefCell<VecDeque<Idle>>,
+    in_use: Cell<usize>,
+    /// The most in use at once, since the last `expire` and in the period before it.
+    peak: Cell<usize>,
+    peak_before: Cell<usize>,
+}
+
+/// A connection in use, until dropped.
+pub(super) struct InUse(Rc<Seat>);
+
+impl InUse {
+    pub(super) fn new(seat: &Rc<Seat>) -> Self {
+        let pool = &seat.pool;
+        pool.in_use.set(pool.in_use.get() + 1);
+        pool.peak.set(pool.peak.get().max(pool.in_use.get()));
+        Self(Rc::clone(seat))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let in_use = &self.0.pool.in_use;
+        in_use.set(in_use.get() - 1);
+    }
+}
 
 impl Pool {
     /// The newest connection that is quiet and was given back at `since` (the clock's milliseconds) or later.
     pub(super) fn take(&self, since: u64) -> Option<ServerStream> {
-        let mut idle = self.0.borrow_mut();
+        let mut idle = self.idle.borrow_mut();
         loop {
             let newest = idle.back()?;
             if newest.since < since {
@@ -46,24 +76,30 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection; the oldest goes when there are more than `most`.
-    pub(super) fn give(&self, stream: ServerStream, now: u64, most: usize) {
-        let mut idle = self.0.borrow_mut();
+    /// Keeps a connection; the oldest goes when there are more than `least` and more than are needed.
+    pub(super) fn give(&self, stream: ServerStream, now: u64, least: usize) {
+        let mut idle = self.idle.borrow_mut();
         idle.push_back(Idle { stream, since: now });
-        if idle.len() > most {
+        if idle.len() > self.need(least) {
             idle.pop_front();
         }
     }
 
-    /// Drops connections given back before `oldest`, and those whose server is done with them.
-    pub(super) fn expire(&self, oldest: u64) {
-        self.0
-            .borrow_mut()
-            .retain_mut(|each| each.since >= oldest && is_quiet(&mut each.stream));
+    fn need(&self, least: usize) -> usize {
+        least.max(self.peak.get()).max(self.peak_before.get())
+    }
+
+    /// Drops connections given back before `oldest`, those whose server is done with them, and those no longer needed.
+    pub(super) fn expire(&self, oldest: u64, least: usize) {
+        self.peak_before.set(self.peak.replace(self.in_use.get()));
+        let mut idle = self.idle.borrow_mut();
+        idle.retain_mut(|each| each.since >= oldest && is_quiet(&mut each.stream));
+        let surplus = idle.len().saturating_sub(self.need(least));
+        idle.drain(..surplus);
     }
 
     pub(super) fn clear(&self) {
-        self.0.borrow_mut().clear();
+        self.idle.borrow_mut().clear();
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
         head::{ResponseBody, ResponseHead, parse_response},
     },
     net::{
+        buffers::LARGE,
         clock::Timer,
         stream::{self, ServerStream},
     },
@@ -32,7 +33,6 @@ use crate::{
 
 /// Room for one read of a response.
 const READ: usize = 8 * 1024;
-const READ_BODY: usize = 64 * 1024;
 /// The most interim responses that one request may get; a server that sends more is not in its right mind.
 const MAX_INTERIM: u32 = 64;
 /// How long a server may leave a client waiting for 100 (Continue) before the body is sent all the same (RFC 9110, 10.1.1).
@@ -226,7 +226,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        self.input.reserve(room);
+        self.local.thread.buffers.make_room(self.input, room);
         let read = stream::poll_read(self.stream, cx, self.input);
         if read.is_ready() {
             self.timing = false;
@@ -327,8 +327,8 @@ impl<'a> Transfer<'a> {
                 return Poll::Ready(Ok(()));
             }
             let room = match self.decoder.remaining() {
-                Some(left) => READ_BODY.min(usize::try_from(left).unwrap_or(READ_BODY).max(READ)),
-                None => READ_BODY,
+                Some(left) => LARGE.min(usize::try_from(left).unwrap_or(LARGE).max(READ)),
+                None => LARGE,
             };
             match self.poll_read(cx, room) {
                 Poll::Ready(Ok(length)) if length > 0 => {}
@@ -361,6 +361,7 @@ impl<'a> Transfer<'a> {
 
 impl Drop for Transfer<'_> {
     fn drop(&mut self) {
+        self.local.thread.buffers.give(std::mem::take(&mut self.data));
         if self.tunnel {
             self.local.thread.counters().tunnels_open.sub(1);
         }
@@ -369,6 +370,7 @@ impl Drop for Transfer<'_> {
 
 const GONE: Failure = Failure::Client(BodyError::Gone);
 
+#[derive(Clone, Copy)]
 enum Body {
     Http(ResponseBody),
     Tunnel,

@@ -133,9 +133,9 @@ impl Upload {
         self.left = u64::MAX;
     }
 
-    /// Takes the kept buffer back, for reuse.
-    pub(super) fn into_buffer(self) -> BytesMut {
-        self.kept
+    /// The buffers, for reuse.
+    pub(super) fn into_buffers(self) -> [BytesMut; 2] {
+        [self.kept, self.data]
     }
 
     /// Sends what there is and what the client brings. Ready when all of it is sent.

@@ -33,6 +33,7 @@ use crate::{
     engine::Thread,
     metrics::Refused,
     net::{
+        buffers::LARGE,
         clock::{IDLE, Timer},
         stream::{self, ClientStream},
     },
@@ -40,8 +41,6 @@ use crate::{
 
 /// Room for one read: a head, a small body.
 const READ: usize = 4 * 1024;
-/// Room for one read of a body that is known to be long.
-const READ_BODY: usize = 64 * 1024;
 /// Up to here pieces are copied behind `output`; a copy of this size costs less than a second slice in the write.
 const GATHER: usize = 16 * 1024;
 /// How much of an unwanted body is read to save the connection; nginx and Apache are as patient.
@@ -132,9 +131,11 @@ impl<S: ClientStream> Connection<S> {
         self.await_first_byte(first);
         let mut looked_at = 0;
         loop {
-            // A head ends with a line feed: without a new one there is nothing new to parse.
+            // A head ends with a line feed: without a new one there is nothing new to parse. But what is no HTTP at all
+            // shows with its first bytes.
             let new = self.input.get(looked_at..).unwrap_or_default();
-            if memchr::memchr(b'\n', new).is_some() || self.input.len() > self.thread.limits().head.line {
+            let first_look = looked_at == 0 && !new.is_empty();
+            if first_look || memchr::memchr(b'\n', new).is_some() || self.input.len() > self.thread.limits().head.line {
                 match head::parse_request(&self.input, &self.thread.limits().head, &mut self.request) {
                     Ok(Some(length)) => {
                         self.input.advance(length);
@@ -228,7 +229,7 @@ impl<S: ClientStream> Connection<S> {
         if self.input.capacity() == 0 {
             self.input = self.thread.buffers.take();
         }
-        self.input.reserve(room);
+        self.thread.buffers.make_room(&mut self.input, room);
         let poll = stream::poll_read(&mut self.stream, cx, &mut self.input);
         if poll.is_pending() && self.input.is_empty() {
             self.thread.buffers.give(std::mem::take(&mut self.input));
@@ -299,9 +300,9 @@ impl<S: ClientStream> Connection<S> {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         let now = self.thread.clock.now();
         let room = match self.decoder.remaining() {
-            Some(left) if left > READ as u64 => READ_BODY.min(usize::try_from(left).unwrap_or(READ_BODY)),
+            Some(left) if left > READ as u64 => LARGE.min(usize::try_from(left).unwrap_or(LARGE)),
             Some(_) => READ,
-            None => READ_BODY / 4,
+            None => LARGE,
         };
         match self.poll_fill(cx, room) {
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(BodyError::Gone)),
