@@ -89,6 +89,11 @@ def test_what_can_be_unset_is_unset_by_an_empty_text(file):
 
 def test_paths_may_start_at_home(file):
     assert load(AppSettings, {"ca": "~/ca.pem"}, environ={}).ca == Path.home() / "ca.pem"
+    assert load(BalancerSettings, {}, environ={"HEADRACE_BALANCER_CERT": "~/a, b"}).cert == (
+        Path.home() / "a",
+        Path("b"),
+    )
+    assert load(BalancerSettings, {"cert": (Path("a"), Path("b"))}, environ={}).cert == (Path("a"), Path("b"))
 
 
 @pytest.mark.parametrize(

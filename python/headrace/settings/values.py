@@ -98,6 +98,11 @@ def read_texts(value: object) -> tuple[str, ...]:
     return tuple(read_text(part) for part in value)
 
 
+def read_paths(value: object) -> tuple[Path, ...]:
+    """A list of paths, or one string with commas."""
+    return tuple(map(read_path, value if isinstance(value, list | tuple) else read_texts(value)))
+
+
 def show_duration(seconds: float) -> str:
     """Give the shortest text in whole units: `show_duration(300) == "5m"`."""
     for unit in ("d", "h", "m", "s"):
@@ -146,9 +151,7 @@ def whole(low: int, high: int = 2**31 - 1) -> Kind[int]:
 TEXT = Kind(read_text, "text")
 TEXTS = Kind(read_texts, "a list of texts, or one text with commas", ", ".join)
 PATH = Kind(read_path, "a path")
-PATHS = Kind(
-    lambda value: tuple(map(read_path, read_texts(value))), "a list of paths", lambda v: ", ".join(map(str, v))
-)
+PATHS = Kind(read_paths, "a list of paths, or paths with commas", lambda value: ", ".join(map(str, value)))
 SWITCHED = Kind(read_switch, "true or false", lambda value: str(value).lower())
 PORT = whole(0, 65535)
 SHARE = Kind(between(read_number, 0, 1), "a number from 0 to 1", lambda value: f"{value:g}")
