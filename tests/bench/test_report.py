@@ -56,17 +56,22 @@ def test_numbers_have_about_three_digits(figure, text):
 def test_the_page_names_machine_effort_and_versions():
     page = markdown(
         Outcome(
-            "2026-01-01", {"processor": "Z80", "cores": "2", "kernel": "Linux 6"}, Effort(), {"nginx": "1.2"}, [row()]
+            "2026-01-01",
+            {"processor": "Z80", "cores": "2", "kernel": "Linux 6"},
+            0.02,
+            Effort(),
+            {"nginx": "1.2"},
+            [row()],
         )
     )
-    assert "Z80, 2 cores, Linux 6; 4 s for each figure, median of 2 rounds" in page
+    assert "Z80, 2 cores, Linux 6; others used 2% of it just before; 4 s for each figure, median of 2 rounds" in page
     assert "| HTTP/1.1 & more | µs | 8.00 | 12.0 | 20.0 | 0.67 of nginx | <= 0.80, reached |" in page
     assert "Versions: nginx 1.2." in page
 
 
 def test_results_are_written_as_data_page_and_picture(tmp_path):
     folder = tmp_path / "new" / "results"
-    write_results(outcome([row()], Effort(rounds=2)), folder)
+    write_results(outcome([row()], Effort(rounds=2), 0.02), folder)
     data = json.loads((folder / "results.json").read_text())
     (scenario,) = data["scenarios"]
     assert scenario["best_peer"] == "nginx"
@@ -79,7 +84,7 @@ def test_results_are_written_as_data_page_and_picture(tmp_path):
 def test_results_that_cannot_be_written_are_one_clear_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OperationError, match="cannot write the results"):
-        write_results(outcome([row()], Effort()), tmp_path / "file")
+        write_results(outcome([row()], Effort(), 0.0), tmp_path / "file")
 
 
 def test_the_chart_is_well_formed_and_shows_each_figure_once():

@@ -1,12 +1,10 @@
 """What came of a run, and what it was made on: as data, to be kept and compared."""
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 
+from headrace.bench.machine import describe
 from headrace.bench.rig import Effort
 from headrace.bench.scenario import Row, Scenario
 from headrace.bench.tools import H2LOAD, WRK
@@ -14,10 +12,14 @@ from headrace.bench.tools import H2LOAD, WRK
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run: when, where, with how much effort, of which versions, and its rows."""
+    """A run: when, where, with how much effort, of which versions, and its rows.
+
+    `busy` is the share of the machine that others used just before.
+    """
 
     when: str
     machine: Mapping[str, str]
+    busy: float
     effort: Effort
     versions: Mapping[str, str]
     rows: Sequence[Row]
@@ -32,33 +34,17 @@ class Outcome:
         return {
             "when": self.when,
             "machine": self.machine,
+            "busy": round(self.busy, 3),
             "effort": asdict(self.effort),
             "versions": self.versions,
             "scenarios": [_row_as_data(row) for row in self.rows],
         }
 
 
-def outcome(rows: Sequence[Row], effort: Effort) -> Outcome:
+def outcome(rows: Sequence[Row], effort: Effort, busy: float) -> Outcome:
     """The rows together with the time, the machine and the versions of what took part."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return Outcome(now, _machine(), effort, _versions([row.scenario for row in rows]), rows)
-
-
-def _machine() -> dict[str, str]:
-    cores = sorted(os.sched_getaffinity(0))
-    shared = "" if len(cores) > 1 else ", which the load shares with what is measured"
-    return {
-        "processor": _processor(),
-        "cores": f"{len(cores)}{shared}",
-        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    return Outcome(now, describe(), busy, effort, _versions([row.scenario for row in rows]), rows)
 
 
 def _versions(scenarios: Sequence[Scenario]) -> dict[str, str]:

@@ -82,7 +82,8 @@ def markdown(outcome: Outcome) -> str:
 def _circumstances(outcome: Outcome) -> str:
     machine, effort = outcome.machine, outcome.effort
     where = f"{outcome.when}, {machine['processor']}, {machine['cores']} cores, {machine['kernel']}"
-    return f"{where}; {effort.seconds} s for each figure, median of {effort.rounds} rounds; less is better."
+    how = f"{effort.seconds} s for each figure, median of {effort.rounds} rounds; less is better"
+    return f"{where}; others used {outcome.busy:.0%} of it just before; {how}."
 
 
 def _markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

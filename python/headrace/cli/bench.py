@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from headrace.bench.contest import contest
+from headrace.bench.machine import BUSY, busy_share
 from headrace.bench.outcome import Outcome, outcome
 from headrace.bench.report import remarks, tables, write_results
 from headrace.bench.rig import QUICK, Effort, Target, rig
@@ -17,26 +18,58 @@ from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress, table
 from headrace.errors import OperationError, UsageError
 
+HELP = """Measure headrace beside nginx, HAProxy, h2o and Caddy.
+
+Each proxy runs alone on one core, load and backend on another. What a figure means: docs/bench.md.
+
+\b
+SCENARIO, one or more of these, or all:
+  http1, tls, http2                a small response
+  large, large-tls, large-http2    a response of 1 MB
+  idle       memory of an idle TLS connection
+  latency    what is added to the 99th percentile at half load
+  servers    a thousand servers against two
+  stack      everything between the browser and an app
+"""
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))
 
 
 @click.command(
+    help=HELP,
     epilog=examples(
         "headrace bench --quick",
         "headrace bench http1 tls --peers headrace,nginx --seconds 2",
         "headrace bench --results bench/results",
-    )
+    ),
 )
-@click.argument("scenario", nargs=-1, type=click.Choice([each.name for each in SCENARIOS]))
-@click.option("--seconds", type=click.IntRange(1, 60), default=DEFAULT.seconds, show_default=True, help="Of each load.")
-@click.option("--rounds", type=click.IntRange(1, 20), default=DEFAULT.rounds, show_default=True)
+@click.argument("scenario", nargs=-1, metavar="[SCENARIO]...", type=click.Choice([each.name for each in SCENARIOS]))
+@click.option(
+    "--seconds",
+    type=click.IntRange(1, 60),
+    metavar="N",
+    default=DEFAULT.seconds,
+    show_default=True,
+    help="Of load for each figure.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    default=DEFAULT.rounds,
+    show_default=True,
+    help="Over all peers; the median counts.",
+)
 @click.option("--quick", is_flag=True, help="One short round; it shows that all works, not how fast.")
 @click.option("--peers", metavar="A,B", help=f"Only these of {', '.join(CONTESTANTS)}.")
 @click.option("--results", type=click.Path(path_type=Path), metavar="DIR", help="Write results.json, .md and .svg.")
 @click.option("--attach", multiple=True, metavar="PID=URL", help="Measure a running proxy in place of headrace.")
 @click.option(
-    "--backend", type=click.IntRange(0, 65535), default=0, help="Port of the server behind; default: a free one."
+    "--backend",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=0,
+    help="Of the server behind; a free one by default.",
 )
 @common_options
 def command(
@@ -50,18 +83,19 @@ def command(
     attach: Sequence[str],
     backend: int,
 ) -> None:
-    """Measure headrace beside nginx, HAProxy, h2o and Caddy: all of SCENARIO, or those that are named.
-
-    Each proxy runs alone on one core, load and backend on another. What a figure means: docs/bench.md.
-    """
+    """Measure headrace beside the others."""
     # Ended by a signal, it still ends all that it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     effort = QUICK if quick else Effort(seconds, rounds)
     scenarios = [each for each in SCENARIOS if not scenario or each.name in scenario]
     if peers:
         scenarios = _among(scenarios, peers.split(","))
-    with rig(effort, backend=backend, attached=[_target(text) for text in attach]) as stand:
-        done = outcome(contest(scenarios, stand, progress), effort)
+    attached = [_target(text) for text in attach]
+    busy = busy_share()
+    if busy > BUSY:
+        progress(f"others use {busy:.0%} of this machine: expect figures that are too large and that scatter")
+    with rig(effort, backend=backend, attached=attached) as stand:
+        done = outcome(contest(scenarios, stand, progress), effort, busy)
     _show(done, json=common.json)
     if results:
         progress("written: " + ", ".join(map(str, write_results(done, results))))
