@@ -1,5 +1,6 @@
 """The blog: pages over the posts of the data service. Any number of it run beside each other, none keeps anything."""
 
+import logging
 import os
 import ssl
 from collections.abc import AsyncIterator
@@ -39,9 +40,11 @@ def app() -> Starlette:
         raise OperationError(
             f"there is no authority in {ca}", hint="set HEADRACE_DEMO_CA to what `headrace certs ca` prints"
         )
+    # Each of the blog's requests makes one to the data service; that is no news.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=str(ca)), retries=1)
     url = os.environ.get("HEADRACE_DEMO_DATA") or "https://localhost:4000"
-    return blog(DataClient(httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT)))
+    return blog(DataClient(httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT, trust_env=False)))
 
 
 def blog(data: DataClient) -> Starlette:

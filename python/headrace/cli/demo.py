@@ -1,0 +1,106 @@
+"""`headrace demo`."""
+
+import asyncio
+import importlib.util
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.options import Common, common_options, examples
+from headrace.cli.output import as_json, progress, table
+from headrace.errors import OperationError
+
+if TYPE_CHECKING:
+    from headrace.demo.stage import Scene
+
+NEEDS = ("h2", "jinja2", "markdown_it", "python_multipart")
+
+
+@click.command(
+    epilog=examples(
+        "headrace demo                                     # https://localhost:2000",
+        "headrace demo --posts ~/notes --workers 4",
+        "headrace demo --check                             # a scripted visit instead",
+        "headrace demo --port 2100 --admin-port 2101 --blog-port 3100 --data-port 4100",
+    )
+)
+@click.option("--posts", type=click.Path(path_type=Path), metavar="FOLDER", help="Show the Markdown files in FOLDER.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="How many app servers.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the balancer listens.")
+@click.option("--port", type=click.IntRange(0, 65535), default=2000, show_default=True, help="The balancer's port.")
+@click.option("--admin-port", type=click.IntRange(0, 65535), default=2001, show_default=True, help="Its admin port.")
+@click.option("--blog-port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="The first worker's.")
+@click.option("--data-port", type=click.IntRange(0, 65535), default=4000, show_default=True, help="The data service's.")
+@click.option("--check", is_flag=True, help="Visit it by a script, print a line for each step, exit 0 or 1.")
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@common_options
+def command(
+    common: Common,
+    posts: Path | None,
+    workers: int,
+    host: str,
+    port: int,
+    admin_port: int,
+    blog_port: int,
+    data_port: int,
+    *,
+    check: bool,
+    no_browser: bool,
+) -> None:
+    """Run a blog behind the balancer: a data service, a balancer and two app servers, each its own process.
+
+    Port 0 picks a free one. Posts that you write are kept in STATE/demo.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise OperationError(f"the demo needs {', '.join(missing)}", hint="pip install 'headrace[demo]'")
+    from headrace.demo.data import OWN_POSTS  # noqa: PLC0415 - needs what was looked for above
+    from headrace.demo.folder import read_posts  # noqa: PLC0415
+    from headrace.demo.ports import Ports, settle  # noqa: PLC0415
+    from headrace.demo.stage import Scene  # noqa: PLC0415
+
+    folder = posts.expanduser().resolve() if posts else OWN_POSTS
+    read_posts(folder)
+    ports = settle(Ports(port, admin_port, blog_port, data_port), host, workers)
+    scene = Scene(common.state.path, ports, host, workers, folder, common.log_level)
+    if not asyncio.run(_play(scene, common, check=check, browser=not no_browser)):
+        click.get_current_context().exit(1)
+
+
+async def _play(scene: "Scene", common: Common, *, check: bool, browser: bool) -> bool:
+    """Runs the scene until somebody ends it, or for the length of a scripted visit."""
+    from headrace.demo.stage import Stage  # noqa: PLC0415
+    from headrace.demo.visit import visit  # noqa: PLC0415
+
+    async with Stage(scene, progress) as stage:
+        if stage.stopped:
+            return not check
+        if check:
+            return await stage.perform(lambda: visit(scene.url, scene.ca, scene.workers, click.echo))
+        _announce(scene, common)
+        if browser and _can_show():
+            await asyncio.to_thread(webbrowser.open, scene.url)
+        await stage.until_stopped()
+        progress("stopping: the app servers leave, then the others end; a second signal stops at once")
+    return True
+
+
+def _announce(scene: "Scene", common: Common) -> None:
+    from headrace.demo.stage import parts  # noqa: PLC0415
+
+    found = [(part.name, url) for part in parts(scene) for url in part.urls]
+    if common.json:
+        as_json({"ready": "demo", "url": scene.url, "parts": [{"name": name, "url": url} for name, url in found]})
+        return
+    progress("\n" + table(["PART", "WHERE"], found) + "\n")
+    progress("A browser warns until it trusts the local authority: headrace certs trust. Ctrl-C ends it all.")
+    click.echo(f"demo ready: {scene.url}")
+
+
+def _can_show() -> bool:
+    """Whether somebody sits before it: a terminal, and a display to open a window on."""
+    return sys.stdout.isatty() and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
