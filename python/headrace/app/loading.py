@@ -29,7 +29,7 @@ class AppName:
             dotted = ".".join(Path(module).with_suffix("").parts).strip(".")
             raise UsageError(f"{text} is a file, not a module", hint=f"did you mean {dotted}:{attribute or 'app'}?")
         if not attribute:
-            raise UsageError(f"{text} doesn't say what in the module is the app", hint=f"did you mean {text}:app?")
+            raise UsageError(f"{text} doesn't say what in the module is the app", hint=f"did you mean {module}:app?")
         if not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
             raise UsageError(f"{text} can't be the name of an app", hint=EXAMPLE)
         return cls(module, attribute)
