@@ -7,6 +7,7 @@ from headrace.demo.data import service
 from headrace.demo.post import Draft
 from headrace.demo.store import Store
 
+from .running import FREE_PORTS, Demo
 from .samples import DRAFT
 
 
@@ -34,3 +35,17 @@ async def visitor(data):
     application = blog(DataClient(data))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="https://blog") as client:
         yield client
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Starts demos, each on free ports of its own; ends what is left of them."""
+    started = []
+
+    def start(*arguments, ports=FREE_PORTS):
+        started.append(Demo(tmp_path, *ports, *arguments))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.close()

@@ -68,15 +68,18 @@ def _shifted(ports: Ports, host: str, workers: int) -> Ports:
 def _free(host: str, count: int = 1) -> int:
     """The first of `count` free ports in a row."""
     for _ in range(100):
-        with socket.socket(_family(host)) as listener:
-            listener.bind((host, 0))
-            first: int = listener.getsockname()[1]
+        first = _bound(host, 0)
         if all(first + more <= HIGHEST and _is_free(host, first + more) for more in range(count)):
             return first
     raise OperationError(f"no {count} ports in a row are free", hint="name one with --blog-port")
 
 
 def _is_free(host: str, port: int) -> bool:
+    return _bound(host, port) != 0
+
+
+def _bound(host: str, port: int) -> int:
+    """The port that binding `port` gives, which is another one for 0; 0 when it is taken."""
     with socket.socket(_family(host)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -87,9 +90,9 @@ def _is_free(host: str, port: int) -> bool:
             ) from error
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return False
+                return 0
             raise OperationError(f"cannot listen on {host}: {error.strerror}", hint="see --host") from error
-    return True
+        return int(listener.getsockname()[1])
 
 
 def _family(host: str) -> socket.AddressFamily:
