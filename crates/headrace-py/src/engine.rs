@@ -45,7 +45,7 @@ impl Engine {
         let source = Arc::new(Served(Arc::clone(&handler.0)));
         let tls = tls.map(|tls| Arc::clone(&tls.0));
         let address = address.parse().map_err(raise)?;
-        py.detach(|| self.0.listen(&address, source, tls))
+        py.detach(|| self.0.listen(&address, &source, tls))
             .map(Listener)
             .map_err(raise)
     }

@@ -33,8 +33,8 @@ use crate::{
 /// A request that may not be repeated rides on a pooled connection only if that was busy so lately: a server that closes
 /// idle connections earlier than this would have little use of keeping them.
 const UNREPEATABLE_IDLE: Duration = Duration::from_millis(250);
-/// How long a server that could not be reached is passed over.
-const AVOID: Duration = Duration::from_secs(1);
+/// How long one server may take to accept a connection while there is another to go to.
+const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 
 pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
     let began = Instant::now();
@@ -179,10 +179,23 @@ impl Attempts<'_> {
         }
         self.local.thread.counters().upstream_connections.add(1);
         let connecting = Box::pin(ServerStream::connect(&server.address, server.tls.as_ref()));
-        let stream = timeout(options.connect_timeout, connecting)
+        let stream = timeout(self.connect_patience(server), connecting)
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))??;
+        server.state.reached();
         Ok(Borrowed { stream, pooled: false })
+    }
+
+    /// A server that hangs takes no connection; while there is another, finding out must not cost a visitor a second.
+    fn connect_patience(&self, server: &InFlight) -> Duration {
+        let most = self.local.balancer.options.connect_timeout;
+        let table = self.local.table();
+        let now = self.local.thread.clock.now();
+        let other = table
+            .services
+            .get(self.service)
+            .is_some_and(|service| self.except.is_none() && service.has_other(server.state.key, now));
+        if other { most.min(CONNECT_HEDGE) } else { most }
     }
 
     async fn attempt(
@@ -247,8 +260,7 @@ impl Attempts<'_> {
         let unreached = matches!(failed.failure, Failure::Unreached(_));
         let unanswered = matches!(failed.failure, Failure::Closed { seen: false, .. });
         if unreached {
-            let until = self.local.thread.clock.now() + AVOID.as_millis() as u64;
-            server.state.avoid_until(until);
+            server.state.unreached(self.local.thread.clock.now());
         }
         if !again || self.except.is_some() || !(unreached || unanswered && self.repeatable) {
             return Err(stop);

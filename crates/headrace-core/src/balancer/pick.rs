@@ -11,7 +11,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::table::{Policy, Service, Target};
 
 /// More requests in flight than twice the other's and these are notable; fewer come about by chance.
-const SLACK: usize = 4;
+const SLACK: usize = 2;
 
 /// What a pick needs to know besides the service.
 pub(super) struct Wish {
@@ -32,10 +32,17 @@ impl Service {
             Policy::LeastLoaded => self.better_of_two(wish),
         };
         preferred
-            .filter(|(target, _)| target.enter())
+            .filter(|(target, _)| target.state.may_try(wish.now) && target.enter())
             .or_else(|| self.any(wish, false))
             .or_else(|| self.any(wish, true))
             .map(|(target, turn)| (Arc::clone(target), turn))
+    }
+
+    /// Whether there is a server besides the one with `key` that is not known to be out of reach.
+    pub(super) fn has_other(&self, key: u64, now: u64) -> bool {
+        self.targets
+            .iter()
+            .any(|target| target.state.key != key && !target.state.is_avoided(now))
     }
 
     fn at(&self, position: usize) -> Option<&Arc<Target>> {
@@ -74,7 +81,7 @@ impl Service {
         (wish.turn..wish.turn + self.schedule.len())
             .filter_map(|position| Some((self.at(position)?, position + 1)))
             .find(|(target, _)| {
-                (all || !target.state.is_avoided(wish.now)) && wish.except != Some(target.state.key) && target.enter()
+                wish.except != Some(target.state.key) && (all || target.state.may_try(wish.now)) && target.enter()
             })
     }
 }

@@ -1,11 +1,18 @@
 //! What is known of one app server over all threads, from its first table until nothing of it is left.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use crate::metrics::{Counter, Distribution, Histogram};
+
+/// How long a server that could not be reached is passed over at first, and at most.
+const AVOID: Duration = Duration::from_secs(1);
+const AVOID_MOST: Duration = Duration::from_secs(10);
 
 /// What one engine thread counts of one server.
 #[derive(Debug, Default)]
@@ -27,6 +34,8 @@ pub(super) struct State {
     cut: AtomicBool,
     /// Whether its being empty after it left was told.
     told: AtomicBool,
+    /// How often in a row it could not be reached.
+    strikes: AtomicU32,
     /// Until when, in the clock's milliseconds, others go first, because it could not be reached.
     avoid_until: AtomicU64,
     failures_in_a_row: AtomicU32,
@@ -55,6 +64,7 @@ impl State {
             listed: AtomicBool::new(true),
             cut: AtomicBool::new(false),
             told: AtomicBool::new(false),
+            strikes: AtomicU32::new(0),
             avoid_until: AtomicU64::new(0),
             failures_in_a_row: AtomicU32::new(0),
             last_failure: Mutex::default(),
@@ -105,12 +115,37 @@ impl State {
         self.cut.load(Ordering::Relaxed)
     }
 
-    pub(super) fn avoid_until(&self, moment: u64) {
-        self.avoid_until.store(moment, Ordering::Relaxed);
+    /// It could not be reached: others go first for a while, twice as long each time.
+    pub(super) fn unreached(&self, now: u64) {
+        let strikes = self.strikes.fetch_add(1, Ordering::Relaxed);
+        let pause = AVOID.as_millis() as u64 * (1 << strikes.min(4));
+        self.avoid_until
+            .store(now + pause.min(AVOID_MOST.as_millis() as u64), Ordering::Relaxed);
+    }
+
+    pub(super) fn reached(&self) {
+        if self.strikes.load(Ordering::Relaxed) != 0 {
+            self.strikes.store(0, Ordering::Relaxed);
+            self.avoid_until.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn is_avoided(&self, now: u64) -> bool {
-        self.avoid_until.load(Ordering::Relaxed) > now
+        self.strikes.load(Ordering::Relaxed) != 0 && self.avoid_until.load(Ordering::Relaxed) > now
+    }
+
+    /// Whether a request may be sent to it. Of those that come when its pause is over one tries, the others go elsewhere.
+    pub(super) fn may_try(&self, now: u64) -> bool {
+        if self.strikes.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        let until = self.avoid_until.load(Ordering::Relaxed);
+        let mine = now + AVOID_MOST.as_millis() as u64;
+        until <= now
+            && self
+                .avoid_until
+                .compare_exchange(until, mine, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     pub(super) fn failed(&self, why: String) {

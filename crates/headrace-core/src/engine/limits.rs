@@ -25,7 +25,7 @@ pub struct Limits {
     pub head: HeadLimits,
     /// Client connections at once over all threads; 0 derives it from the limit of open files.
     pub connections: usize,
-    /// HTTP/2: streams at once, windows (HAProxy, Envoy's edge guide).
+    /// HTTP/2: streams at once, windows (`HAProxy`, Envoy's edge guide).
     pub streams: u32,
     pub stream_window: u32,
     pub connection_window: u32,

@@ -106,7 +106,7 @@ impl Engine {
     pub fn listen<S: Source>(
         &self,
         address: &Address,
-        source: Arc<S>,
+        source: &Arc<S>,
         tls: Option<Arc<ServerConfig>>,
     ) -> Result<Listener, Error> {
         let sockets = listener::bind(address, self.threads())?;
@@ -117,7 +117,7 @@ impl Engine {
         let (close, closed) = watch::channel(false);
         let tls = tls.map(|config| Arc::new(ArcSwap::new(config)));
         for (index, socket) in sockets.into_iter().enumerate() {
-            let (source, tls, closed) = (Arc::clone(&source), tls.clone(), closed.clone());
+            let (source, tls, closed) = (Arc::clone(source), tls.clone(), closed.clone());
             self.run(index, move |thread| {
                 let handler = source.handler(thread);
                 listener::serve(thread, socket, handler, tls, closed);

@@ -25,8 +25,10 @@ use crate::{
     },
 };
 
+type Work = Box<dyn FnOnce(&Rc<Thread>) + Send>;
+
 pub(super) enum Command {
-    Run(Box<dyn FnOnce(&Rc<Thread>) + Send>),
+    Run(Work),
     /// Accept no more, finish what is under way.
     Stop,
     /// End now.

@@ -182,17 +182,13 @@ async fn handshake(thread: &Thread, socket: TcpStream, config: Arc<ServerConfig>
     timer.join(super::clock::IDLE);
     let accepting = Box::pin(TlsAcceptor::from(config).accept(socket));
     let counters = thread.counters();
-    match timer.within(thread.limits().header_timeout, accepting).await {
-        Some(Ok(stream)) => {
-            counters.tls_handshakes.add(1);
-            if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
-                counters.tls_resumed.add(1);
-            }
-            Some(stream)
-        }
-        _ => {
-            counters.tls_failed.add(1);
-            None
-        }
+    let Some(Ok(stream)) = timer.within(thread.limits().header_timeout, accepting).await else {
+        counters.tls_failed.add(1);
+        return None;
+    };
+    counters.tls_handshakes.add(1);
+    if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+        counters.tls_resumed.add(1);
     }
+    Some(stream)
 }
