@@ -130,7 +130,9 @@ def test_json_tells_programs_what_runs_where(demo):
     running = demo("--json")
     ready = json.loads(running.wait_for('"ready"'))
     assert ready["ready"] == "demo"
-    assert [part["name"] for part in ready["parts"]] == ["data", "balancer", "balancer", "blog", "blog"]
+    assert [part["name"] for part in ready["parts"]] == [
+        "data service", "balancer", "its admin port", "app server 0", "app server 1",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import os
+import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -29,12 +30,32 @@ NEEDS = ("h2", "jinja2", "markdown_it", "python_multipart")
     )
 )
 @click.option("--posts", type=click.Path(path_type=Path), metavar="FOLDER", help="Show the Markdown files in FOLDER.")
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="How many app servers.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the balancer listens.")
-@click.option("--port", type=click.IntRange(0, 65535), default=2000, show_default=True, help="The balancer's port.")
-@click.option("--admin-port", type=click.IntRange(0, 65535), default=2001, show_default=True, help="Its admin port.")
-@click.option("--blog-port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="The first worker's.")
-@click.option("--data-port", type=click.IntRange(0, 65535), default=4000, show_default=True, help="The data service's.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), metavar="N", default=2, show_default=True, help="How many app servers."
+)
+@click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="Where the balancer listens.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", default=2000, show_default=True, help="The balancer's port."
+)
+@click.option(
+    "--admin-port", type=click.IntRange(0, 65535), metavar="N", default=2001, show_default=True, help="Its admin port."
+)
+@click.option(
+    "--blog-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=3000,
+    show_default=True,
+    help="The first worker's.",
+)
+@click.option(
+    "--data-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=4000,
+    show_default=True,
+    help="The data service's.",
+)
 @click.option("--check", is_flag=True, help="Visit it by a script, print a line for each step, exit 0 or 1.")
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @common_options
@@ -92,12 +113,13 @@ async def _play(scene: "Scene", common: Common, *, check: bool, browser: bool) -
 def _announce(scene: "Scene", common: Common) -> None:
     from headrace.demo.stage import parts  # noqa: PLC0415
 
-    found = [(part.name, url) for part in parts(scene) for url in part.urls]
+    found = [(name, url) for part in parts(scene) for name, url in part.urls.items()]
     if common.json:
         as_json({"ready": "demo", "url": scene.url, "parts": [{"name": name, "url": url} for name, url in found]})
         return
     progress("\n" + table(["PART", "WHERE"], found) + "\n")
-    progress("A browser warns until it trusts the local authority: headrace certs trust. Ctrl-C ends it all.")
+    trust = "headrace certs trust" + (f" --state {shlex.quote(str(common.state_flag))}" if common.state_flag else "")
+    progress(f"A browser warns until it trusts the local authority: {trust}. Ctrl-C ends it all.")
     click.echo(f"demo ready: {scene.url}")
 
 

@@ -49,11 +49,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Part:
-    """A process: the verb and its arguments, what else it finds in its environment, and where it can be reached."""
+    """A process: the verb and its arguments, the URLs it serves by what they are, what its environment adds."""
 
     name: str
     arguments: tuple[str, ...]
-    urls: tuple[str, ...]
+    urls: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,13 +68,13 @@ def parts(scene: Scene) -> list[Part]:
         Part(
             "data",
             ("serve", "headrace.demo.data:app", "--factory", "--port", str(ports.data)),
-            (data,),
+            {"data service": data},
             {"HEADRACE_DEMO_DATABASE": str(folder / database), "HEADRACE_DEMO_POSTS": str(scene.posts)},
         ),
         Part(
             "balancer",
             ("balance", "--address", _address(scene.host, ports.public), "--admin", f"127.0.0.1:{ports.admin}"),
-            (scene.url, admin),
+            {"balancer": scene.url, "its admin port": admin},
             {"HEADRACE_BALANCER_VIA": "headrace"},  # tells the blog which protocol the browser spoke
         ),
         Part(
@@ -83,7 +83,7 @@ def parts(scene: Scene) -> list[Part]:
                 *("serve", "headrace.demo.blog:app", "--factory", "--port", str(ports.blog)),
                 *("--workers", str(scene.workers), "--balancer", admin),
             ),
-            tuple(f"https://127.0.0.1:{port}" for port in range(ports.blog, ports.blog + scene.workers)),
+            {f"app server {worker}": f"https://127.0.0.1:{ports.blog + worker}" for worker in range(scene.workers)},
             {"HEADRACE_DEMO_DATA": data, "HEADRACE_DEMO_CA": str(scene.ca)},
         ),
     ]
@@ -111,6 +111,7 @@ class Stage:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         try:
+            self._say("starting a data service, a balancer and a blog")
             for part in parts(self._scene):
                 await self._start(part)
             await self._watched(self._all_ready(), READY_WITHIN)
