@@ -5,6 +5,7 @@ admin port played by a thread.
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -117,6 +118,7 @@ class FakeBalancer:
         self.status = 200
         self.hold = threading.Event()  # a reply to /unregister waits for it
         self.hold.set()
+        self.open_sockets: list[socket.socket] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -137,6 +139,9 @@ class FakeBalancer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for each in self.open_sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
@@ -145,7 +150,7 @@ class FakeBalancer:
             protocol_version = "HTTP/1.1"
             timeout = 10
 
-            def do_POST(self) -> None:
+            def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 query = {name: values[0] for name, values in parse_qs(parts.query).items()}
                 fake.calls.append((parts.path, query, self.headers.get("Authorization", "")))
@@ -156,6 +161,12 @@ class FakeBalancer:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            do_POST = do_GET  # noqa: N815 - the standard library's name
+
+            def setup(self) -> None:
+                super().setup()
+                fake.open_sockets.append(self.connection)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -251,7 +251,7 @@ async def test_an_app_that_fails_is_answered_for(serve, caplog):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x-secret", b"1")]})
         raise ValueError("broken")
 
-    answer = await (await serve(app)).ask(GET)
+    answer = await (await serve(app)).ask(LAST)
     assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert b"x-secret" not in answer
     assert "the app failed on GET /" in caplog.text
@@ -269,13 +269,21 @@ async def test_an_app_that_fails_midway_leaves_no_whole_response(serve):
         await wire.reader.readuntil(b"0\r\n\r\n")
 
 
+async def test_a_refusal_reaches_a_client_that_still_sends(serve):
+    size = 3_000_000
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+    for _ in range(5):
+        answer = await (await serve(replies(status=413))).ask(head + bytes(size))
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 @pytest.mark.parametrize("failing", ["returns", "header"])
 async def test_an_app_that_says_nothing_or_nonsense_gives_500(serve, failing):
     async def app(scope, receive, send):
         if failing == "header":
             await replies(fields=[(b"location", b"a\r\nset-cookie: forged=1")])(scope, receive, send)
 
-    answer = await (await serve(app)).ask(GET)
+    answer = await (await serve(app)).ask(LAST)
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert b"forged" not in answer
 

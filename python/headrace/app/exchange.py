@@ -31,8 +31,10 @@ class Exchange:
         "_disconnected",
         "_ended",
         "_expects_continue",
+        "_keep_alive",
         "_method",
         "_path",
+        "_version",
         "_waiter",
         "_waiting",
         "response",
@@ -42,9 +44,10 @@ class Exchange:
 
     def __init__(self, connection: "Connection", scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
         self.scope = scope
-        self.response = Response(scope["method"], scope["http_version"], keep_alive=keep_alive)
         # The scope is the app's to change, and routers do.
-        self._method, self._path = scope["method"], scope["path"]
+        self._method, self._path, self._version = scope["method"], scope["path"], scope["http_version"]
+        self._keep_alive = keep_alive
+        self.response = Response(self._method, self._version, keep_alive=keep_alive)
         self.task: asyncio.Task[None] | None = None
         self._connection = connection
         self._expects_continue = expects_continue
@@ -134,7 +137,7 @@ class Exchange:
         if self.response.visible:
             self._connection.break_off()
             return
-        self.response = Response(self._method, self.scope["http_version"], keep_alive=False)
+        self.response = Response(self._method, self._version, keep_alive=self._keep_alive)
         await answer(self.send, 500, b"Internal Server Error")
 
     def _wake(self) -> None:

@@ -25,6 +25,7 @@ from headrace.app.exchange import Exchange
 
 HEAD_BYTES: Final = 65536  # the balancer passes half of it, and adds fields of its own
 HEAD_SECONDS: Final = 30.0
+LINGER_SECONDS: Final = 5.0
 REFUSALS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -51,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._head_bytes = 0
         self._websocket = False
+        self._lingering = False
         self._read_paused = False
         self._writable: asyncio.Future[None] | None = None
 
@@ -148,6 +150,8 @@ class Connection(asyncio.Protocol):
         if self._arriving is not None:
             self._arriving.end()
             self._arriving = None
+        if self._lingering:
+            self._transport.close()
 
     # The exchange's calls
 
@@ -178,7 +182,7 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """The response was written to its end: the next one, or idleness."""
         if not exchange.response.keep_alive:
-            self._transport.close()
+            self._close_behind(exchange)
         elif self._waiting:
             self._start(self._waiting.popleft())
         else:
@@ -247,6 +251,14 @@ class Connection(asyncio.Protocol):
         self._head_bytes += count
         if self._head_bytes > HEAD_BYTES:
             self._refuse(431)
+
+    def _close_behind(self, exchange: Exchange) -> None:
+        """Ends the connection behind a response, which a close on bytes that are still coming in would destroy."""
+        if self._arriving is exchange:
+            self._lingering = True
+            self.deadline = self.loop.time() + LINGER_SECONDS
+        else:
+            self._transport.close()
 
     def _refuse(self, status: int) -> None:
         if self._active is None and self._arriving is None:
