@@ -11,7 +11,7 @@ import pytest
 
 from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
-from headrace.balancer.adminport import AdminPort
+from headrace.balancer.adminport import STOP_WITHIN, AdminPort
 from headrace.balancer.metrics import BalancerCollector
 from headrace.certs.authority import Authority
 from headrace.errors import OperationError, UsageError
@@ -111,6 +111,15 @@ async def test_reload_shows_the_new_certificate(rig, authority, tmp_path):
     assert await shown() != first
     port.stop()
     await running
+
+
+async def test_an_idle_client_does_not_delay_the_end(rig, authority, pair):
+    port = AdminPort(lambda *_: None, "127.0.0.1:0", pair, authority.ca)
+    running = asyncio.create_task(port.run())
+    await port.started()
+    async with raw(port, authority):
+        port.stop()
+        await asyncio.wait_for(running, STOP_WITHIN - 0.5)
 
 
 def test_a_taken_address_is_one_line_that_says_what_to_do(authority, pair):

@@ -20,8 +20,7 @@ async def running(rig):
     tasks = [asyncio.create_task(part) for part in (rig.membership.run(), rig.membership.keep_saved())]
     yield rig
     rig.membership.stop()
-    tasks[0].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*tasks)
 
 
 async def test_a_server_is_picked_as_soon_as_its_first_probe_passed(rig):

@@ -17,6 +17,7 @@ from headrace.errors import OperationError, UsageError
 from headrace.state import reason
 
 STOP_WITHIN = 3  # seconds for calls under way
+GOODBYE = 0.1  # seconds that a client may take to answer TLS's goodbye
 
 
 class AdminPort:
@@ -97,7 +98,10 @@ class _Server(uvicorn.Server):
 
 
 class _KnowsClients(HttpToolsProtocol):
-    """Says in the scope, as the ASGI TLS extension has it, that a client showed a verified certificate."""
+    """Says in the scope, as the ASGI TLS extension has it, that a client showed a verified certificate.
+
+    And waits for no client at the end.
+    """
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -105,6 +109,17 @@ class _KnowsClients(HttpToolsProtocol):
         if peer:
             name = ",".join(f"{key}={value}" for pairs in peer.get("subject", ()) for key, value in pairs)
             self.scope["extensions"] = {"tls": {"client_cert_name": name}}
+
+    def shutdown(self) -> None:
+        """Close when the call under way is done; an idle client reads nothing, so its goodbye isn't waited for."""
+        super().shutdown()
+        self.loop.call_later(GOODBYE, self._break_off)
+
+    def _break_off(self) -> None:
+        if self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self.loop.call_later(GOODBYE, self._break_off)
 
 
 def _bind(address: str) -> socket.socket:

@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from headrace import _core
@@ -14,7 +15,7 @@ from headrace.errors import HeadraceError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between looks at the files
-RENEW_EVERY = 3600.0  # seconds between looks at what expires
+RENEW_EVERY = 3600  # looks, between two at what expires
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,9 @@ class CertificateWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        looks = 0
-        while True:
+        for looks in count(1):
             await asyncio.sleep(LOOK_EVERY)
-            looks += 1
-            if looks * LOOK_EVERY % RENEW_EVERY < LOOK_EVERY:
+            if looks % RENEW_EVERY == 0:
                 await self._renew()
             if (stamps := self._look()) != self._stamps:
                 self._stamps = stamps

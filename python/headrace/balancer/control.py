@@ -92,9 +92,10 @@ class Service:
         pump = EventPump(self.engine, self.membership.happened)
         pump.start()
         self.stop.listen(reload=self.watch.reload)
-        endless = [asyncio.create_task(part) for part in (self.membership.run(), self.watch.run())]
-        ending = [asyncio.create_task(part) for part in (self.membership.keep_saved(), self.port.run())]
-        over = [asyncio.create_task(self.stop.asked.wait()), *endless, *ending]
+        parts = (self.membership.run(), self.membership.keep_saved(), self.port.run())
+        tasks = [asyncio.create_task(part) for part in parts]
+        watching = asyncio.create_task(self.watch.run())
+        over = [asyncio.create_task(self.stop.asked.wait()), watching, *tasks]
         if await self._has_started(over):
             announce(self.listener.address, self.port.address)
         await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
@@ -104,21 +105,13 @@ class Service:
         self.membership.stop()
         self.hub.close()
         self.port.stop()
-        for task in endless:
-            task.cancel()
-        await _outcome(*ending, *endless)
+        watching.cancel()
+        await asyncio.gather(*tasks)
 
     async def _has_started(self, over: "list[asyncio.Task[Any]]") -> bool:
         started = asyncio.create_task(self.port.started())
         done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
         return started in done
-
-
-async def _outcome(*tasks: "asyncio.Task[None]") -> None:
-    """Wait for all, and raise what made one of them fail."""
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
 
 
 def _static(text: str) -> Offer:

@@ -144,17 +144,18 @@ class Membership:
         self._settle()
 
     async def run(self) -> None:
-        """Watch leases, deadlines and probes until cancelled."""
-        while True:
+        """Watch leases, deadlines and probes, until `stop`."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
             self._wake.clear()
             overdue = self.registry.tick()
             self._sweep()
             self._settle()
             for member in overdue:
                 self._traffic.cut(member.id)
-            pause = min(self._heartbeat.beat(), TICK)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+            alarm = loop.call_later(min(self._heartbeat.beat(), TICK), self._wake.set)
+            await self._wake.wait()
+            alarm.cancel()
 
     async def keep_saved(self) -> None:
         """Save each change, until `stop`; the disk never keeps anyone else waiting."""
@@ -166,8 +167,9 @@ class Membership:
             await asyncio.to_thread(self._save, self.registry.members())
 
     def stop(self) -> None:
-        """Let `keep_saved` save what is left, and end."""
+        """Let `run` end, and `keep_saved` once what is left is saved."""
         self._stopping = True
+        self._wake.set()
         self._unsaved.set()
 
     def _probed(self, event: "_core.Event") -> None:
