@@ -22,7 +22,8 @@ BALANCER = textwrap.dedent(
     engine = Engine(threads=1)
     balancer = Balancer(BalancerOptions(max_body=1 << 40))
     balancer.publish(RoutingTable([Service("web", [Server("s0", sys.argv[1])])], [Route("web")]))
-    print(engine.listen("127.0.0.1:0", balancer).address, flush=True)
+    listener = engine.listen("127.0.0.1:0", balancer)
+    print(listener.address, flush=True)
     sys.stdin.read()
     engine.stop(0)
     """
