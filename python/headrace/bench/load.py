@@ -26,6 +26,7 @@ HEADER_OPTIONS = tuple(part for header in BROWSER_HEADERS for part in ("-H", hea
 CONNECTIONS = 64
 CONNECTIONS_HTTP2 = 16
 PACED_CONNECTIONS = 32
+PATIENCE = 90  # seconds; no load takes more than 60
 
 # One cipher and one group for all, so that no peer gains by having chosen a cheaper one.
 CIPHER = "TLS_AES_128_GCM_SHA256"
@@ -92,17 +93,20 @@ class Generator:
         return " ".join(re.findall(r"^(?:TLS Protocol|Cipher): (\S+)", output, re.MULTILINE))
 
     def run(self, *command: str) -> str:
-        """What the command prints. Raises `OperationError` when it fails."""
+        """What the command prints. Raises `OperationError` when it fails or does not end."""
         settings = self.folder / "openssl.cnf"
         settings.write_text(OPENSSL_SETTINGS)
-        done = subprocess.run(
-            pinned(command, self.core),
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OPENSSL_CONF": str(settings)},
-            timeout=300,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                pinned(command, self.core),
+                capture_output=True,
+                text=True,
+                env={**os.environ, "OPENSSL_CONF": str(settings)},
+                timeout=PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise OperationError(f"{Path(command[0]).name} was not answered within {PATIENCE} s") from error
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise OperationError(f"{Path(command[0]).name} failed: {' / '.join(said[-2:])}")
