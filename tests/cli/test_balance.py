@@ -27,12 +27,16 @@ def test_a_taken_port_is_named(fails, flag):
     assert flag in message or "another" in message
 
 
-@pytest.mark.parametrize("address", ["2000", "127.0.0.1:70000", "nowhere.invalid:2000", "127.0.0.1:http"])
-def test_a_wrong_address_is_named(headrace, address):
-    done = headrace("balance", *FREE, "--address", address)
-    assert done.returncode in (1, 2)
-    assert address in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+@pytest.mark.parametrize("flag", ["--address", "--admin"])
+@pytest.mark.parametrize("address", ["2000", "127.0.0.1:70000", "127.0.0.1:http", ":2000", "::1:2000", "https://x:1"])
+def test_an_address_that_cannot_be_one_says_what_is_accepted(fails, flag, address):
+    message = fails(2, "balance", *FREE, flag, address)
+    assert f"{flag} cannot be {address!r}; give host:port" in message
+
+
+@pytest.mark.parametrize("flag", ["--address", "--admin"])
+def test_an_address_that_does_not_exist_is_named(fails, flag):
+    assert "nowhere.invalid:2000" in fails(1, "balance", *FREE, flag, "nowhere.invalid:2000")
 
 
 def test_an_unreadable_certificate_is_named(fails, pairs, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from headrace.settings.values import (
+    ADDRESS,
     BYTE_SIZE,
     PATH,
     PATHS,
@@ -107,11 +108,11 @@ class BalancerSettings(ForwardingOptions, ClientLimits):
 
     name = "balancer"
 
-    address: Annotated[str, TEXT, "the public address; port 0 picks a free one"] = "0.0.0.0:2000"
+    address: Annotated[str, ADDRESS, "the public address; port 0 picks a free one"] = "0.0.0.0:2000"
     plain: Annotated[bool, SWITCHED, "plain HTTP/1.1 in place of TLS"] = False
     cert: Annotated[tuple[Path, ...], PATHS, "certificate files (PEM chains), one for each name shown by SNI"] = ()
     key: Annotated[tuple[Path, ...], PATHS, "their private keys, in the same order"] = ()
-    admin: Annotated[str, TEXT, "the admin address, where app servers register"] = "127.0.0.1:2001"
+    admin: Annotated[str, ADDRESS, "the admin address, where app servers register"] = "127.0.0.1:2001"
     open: Annotated[bool, SWITCHED, "ask no token at the admin port; on loopback only"] = False
     token: Annotated[str | None, TEXT, "the admin port's token; unset takes the state folder's"] = None
     threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0

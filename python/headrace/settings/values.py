@@ -16,6 +16,7 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.IGNORECASE)
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+ADDRESS_SHAPE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+):([0-9]{1,5})")
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -42,6 +43,14 @@ def read_text(value: object) -> str:
 def read_path(value: object) -> Path:
     """A path; `~` is the user's home."""
     return Path(value if isinstance(value, Path) else read_text(value)).expanduser()
+
+
+def read_address(value: object) -> str:
+    """An address to listen on: `"127.0.0.1:2000"`, `"[::1]:2000"`, `"localhost:0"`."""
+    match = ADDRESS_SHAPE.fullmatch(read_text(value))
+    if not match or int(match[2]) > 65535:
+        raise UnreadableError(value)
+    return match[0]
 
 
 def read_switch(value: object) -> bool:
@@ -150,6 +159,7 @@ def whole(low: int, high: int = 2**31 - 1) -> Kind[int]:
 
 TEXT = Kind(read_text, "text")
 TEXTS = Kind(read_texts, "a list of texts, or one text with commas", ", ".join)
+ADDRESS = Kind(read_address, 'host:port, such as "127.0.0.1:2000"')
 PATH = Kind(read_path, "a path")
 PATHS = Kind(read_paths, "a list of paths, or paths with commas", lambda value: ", ".join(map(str, value)))
 SWITCHED = Kind(read_switch, "true or false", lambda value: str(value).lower())
