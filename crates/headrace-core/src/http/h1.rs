@@ -27,6 +27,7 @@ use super::{
     fields::{Field, Fields},
     framing::{self, Decoded, Decoder},
     head::{self, BodyKind, Request, Version},
+    pace::Pace,
     reply::{Problem, is_date, reason},
 };
 use crate::{
@@ -61,14 +62,6 @@ enum Reply {
     Ending,
     Done,
     Broken,
-}
-
-/// How a body that is waited for comes along.
-#[derive(Debug, Default)]
-struct Pace {
-    bytes: u64,
-    waited: u64,
-    since: Option<u64>,
 }
 
 struct Connection<S> {
@@ -311,15 +304,14 @@ impl<S: ClientStream> Connection<S> {
                 self.pace.arrived(length as u64, now);
                 match self
                     .pace
-                    .too_slow(self.thread.limits().body_min_rate, self.thread.limits().body_grace)
+                    .is_too_slow(self.thread.limits().body_min_rate, self.thread.limits().body_grace)
                 {
                     true => Poll::Ready(Err(BodyError::TooSlow)),
                     false => Poll::Ready(Ok(())),
                 }
             }
             Poll::Pending => {
-                if self.pace.since.is_none() {
-                    self.pace.since = Some(now);
+                if self.pace.wait(now) {
                     self.reading.set(self.thread.limits().body_idle_timeout);
                 }
                 ready!(self.reading.poll(cx));
@@ -436,21 +428,6 @@ impl<S: ClientStream> Connection<S> {
             }
         };
         let _ = timer.within(LINGER, unread).await;
-    }
-}
-
-impl Pace {
-    fn arrived(&mut self, bytes: u64, now: u64) {
-        self.bytes += bytes;
-        if let Some(since) = self.since.take() {
-            self.waited += now.saturating_sub(since);
-        }
-    }
-
-    /// Only time spent waiting for the client counts: a slow server must not make a client look slow.
-    fn too_slow(&self, least: u64, grace: Duration) -> bool {
-        let grace = grace.as_millis() as u64;
-        self.waited > grace && self.bytes * 1000 < least * self.waited
     }
 }
 

@@ -25,6 +25,7 @@ pub use super::fields::write_field;
 pub use refusal::{BadResponse, Refusal};
 pub use request::{BodyKind, Request, parse_request};
 pub use response::{ResponseBody, ResponseHead, ResponseTo, parse_response};
+pub(super) use target::{Target, is_authority, parse_target};
 pub(super) use trailers::parse_trailers;
 
 use self::refusal::{BARE_LF, Fault, LINE_TOO_LONG, TOO_LARGE};
@@ -188,7 +189,7 @@ impl Framing {
 }
 
 /// Digits only: no sign, blank, list or base (RFC 9110, 8.6).
-fn parse_length(value: &[u8]) -> Option<u64> {
+pub(super) fn parse_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }

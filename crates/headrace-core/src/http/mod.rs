@@ -6,4 +6,5 @@ pub mod framing;
 pub mod h1;
 pub mod h2;
 pub mod head;
+mod pace;
 pub mod reply;

@@ -6,7 +6,7 @@ use memchr::{memchr, memchr2};
 
 /// A request target taken apart. What is not there is empty.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(super) enum Target<'a> {
+pub(in crate::http) enum Target<'a> {
     /// `/path?query` or `*`.
     Origin(&'a [u8]),
     /// `http://authority/path?query`: the path may be empty or only a query, without the slash before it.
@@ -16,7 +16,7 @@ pub(super) enum Target<'a> {
 }
 
 /// Takes the target of a request with `method` apart, or says what is wrong with it.
-pub(super) fn parse_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, &'static str> {
+pub(in crate::http) fn parse_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, &'static str> {
     // Other characters that RFC 3986 leaves out (`|`, `{`, `^` ...) do come from browsers and mean nothing to anybody.
     if target.contains(&b'#') || !target.is_ascii() {
         return Err("the target contains a fragment or a byte that is not ASCII");
