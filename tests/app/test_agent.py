@@ -1,6 +1,7 @@
 """The agent against the admin port of a balancer that a thread plays."""
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -77,10 +78,12 @@ def test_leaving_waits_until_the_balancer_lets_go(join, fake_balancer):
     balancer.hold.clear()
     agent = join(balancer.url)
     until(lambda: balancer.asked("/register"))
-    agent.leave(0.0)
+    leaving = threading.Thread(target=agent.leave, args=(10.0,))
+    leaving.start()
     until(lambda: balancer.asked("/unregister"))
     assert agent.is_alive()
     balancer.hold.set()
+    leaving.join()
     until(lambda: not agent.is_alive())
     assert balancer.asked("/unregister")[0]["port"] == str(join.worker.port)
 
@@ -170,15 +173,14 @@ def test_a_renewal_costs_less_than_a_millisecond(fake_balancer):
     dial = Dial.to_url(fake_balancer().url, "")
     dial.ask("POST", "/register?port=1", timeout=3.0, token="t")
     began = time.thread_time()
-    for _ in range(200):
+    for _ in range(50):
         dial.ask("POST", "/register?port=1", timeout=3.0, token="t")
-    assert (time.thread_time() - began) / 200 < 0.001
+    assert (time.thread_time() - began) / 50 < 0.001
     dial.close()
 
 
 def test_a_certificate_of_another_authority_is_refused(join, state, tmp_path, caplog):
     import ssl
-    import threading
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     leaf = Authority(tmp_path / "other").leaf(["127.0.0.1"], "admin")

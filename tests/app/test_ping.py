@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from headrace.app.forwarded import Forwarded
@@ -34,7 +36,7 @@ async def test_ping_tells_the_stage(stage, status):
 
 async def test_ping_tells_why_the_app_failed():
     readiness = Readiness()
-    readiness.fail("no database")
+    readiness.become(Stage.FAILED, "no database")
     assert (await asked(readiness))[1]["body"] == b"failed: no database\n"
 
 
@@ -55,7 +57,16 @@ async def test_who_still_asks_a_draining_worker_is_answered(stage):
     assert (await asked(Readiness(stage), path="/"))[1]["body"] == b"the app"
 
 
-async def test_before_the_app_is_ready_it_isnt_called():
-    start, _ = await asked(Readiness(), path="/")
-    assert start["status"] == 503
-    assert (await asked(Readiness(), path="/", kind="websocket"))[0]["type"] == "websocket.close"
+async def test_while_the_app_starts_a_request_waits_for_it():
+    readiness = Readiness()
+    waiting = asyncio.create_task(asked(readiness, path="/"))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    readiness.become(Stage.READY)
+    assert (await waiting)[1]["body"] == b"the app"
+
+
+async def test_an_app_that_failed_isnt_called():
+    readiness = Readiness(Stage.FAILED)
+    assert (await asked(readiness, path="/"))[0]["status"] == 503
+    assert (await asked(readiness, path="/", kind="websocket"))[0]["type"] == "websocket.close"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 
 from headrace.app.asgi import Application, Receive, Scope, Send, answer
 from headrace.app.forwarded import Forwarded
-from headrace.app.readiness import Readiness
+from headrace.app.readiness import Readiness, Stage
 
 NO_STORE = (b"cache-control", b"no-store")
 RETRY = (b"retry-after", b"1")
@@ -31,7 +31,7 @@ class Front:
         if scope["path"] == self._path and scope["type"] == "http":
             return self._ping(scope, send)
         if not self._readiness.serves:
-            return self._refuse(scope, send)
+            return self._later(scope, receive, send)
         self._forwarded.apply(scope)
         return self._app(scope, receive, send)
 
@@ -43,8 +43,17 @@ class Front:
         else:
             await answer(send, 503, f"{self._readiness}\n".encode(), [NO_STORE, RETRY])
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        if scope["type"] == "websocket":
+    async def _later(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a request while the app starts.
+
+        Who asks takes this for the worker that was here before and crashed; a short wait is better than a 503.
+        """
+        if self._readiness.stage is Stage.STARTING:
+            await self._readiness.started()
+        if self._readiness.serves:
+            self._forwarded.apply(scope)
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1013, "reason": "try again later"})
         else:
             await answer(send, 503, f"the app is {self._readiness}\n".encode(), [RETRY])

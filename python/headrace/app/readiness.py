@@ -1,6 +1,6 @@
 """Whether a worker takes requests, and why not."""
 
-from dataclasses import dataclass
+import asyncio
 from enum import Enum
 
 
@@ -13,12 +13,13 @@ class Stage(str, Enum):
     FAILED = "failed"  # the app's own startup went wrong
 
 
-@dataclass
 class Readiness:
-    """The stage, and in a few words why the app failed. Written by the worker, read for each ping."""
+    """The stage, and in a few words why the app failed. Changed by the worker, looked at for each request."""
 
-    stage: Stage = Stage.STARTING
-    reason: str = ""
+    def __init__(self, stage: Stage = Stage.STARTING) -> None:
+        self.stage = stage
+        self.reason = ""
+        self._left = asyncio.Event()  # the start is over, one way or the other
 
     @property
     def ready(self) -> bool:
@@ -30,9 +31,14 @@ class Readiness:
         """Whether requests reach the app."""
         return self.stage in (Stage.READY, Stage.DRAINING)
 
-    def fail(self, reason: str) -> None:
-        """The app can't serve."""
-        self.stage, self.reason = Stage.FAILED, reason
+    def become(self, stage: Stage, reason: str = "") -> None:
+        """Go on to `stage`; `reason` is why the app failed."""
+        self.stage, self.reason = stage, reason
+        self._left.set()
+
+    async def started(self) -> None:
+        """Wait until the start is over, one way or the other."""
+        await self._left.wait()
 
     def __str__(self) -> str:
         return f"{self.stage.value}: {self.reason}" if self.reason else self.stage.value

@@ -91,10 +91,10 @@ class Worker:
         try:
             await lifespan.startup()
         except LifespanError as error:
-            self.readiness.fail(str(error))
+            self.readiness.become(Stage.FAILED, str(error))
             self.parent.tell(News(NewsKind.FAILED, str(error)))
             return
-        self.readiness.stage = Stage.READY
+        self.readiness.become(Stage.READY)
         self.parent.tell(News(NewsKind.READY))
         if agent is not None:
             agent.start()
@@ -103,7 +103,11 @@ class Worker:
         clock = asyncio.get_running_loop().time
         patience = self.orders.plan.drain
         deadline = clock() + patience
-        started, self.readiness.stage = self.readiness.ready, Stage.DRAINING
+        started = self.readiness.ready
+        if started:
+            self.readiness.become(Stage.DRAINING)
+        else:
+            self.readiness.become(Stage.FAILED, "it was stopped before it was ready")
         if agent is not None:
             await asyncio.to_thread(agent.leave, patience * BALANCERS_SHARE)
         server.stop(max(deadline - clock(), 0.0))
