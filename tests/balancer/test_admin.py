@@ -143,6 +143,7 @@ async def test_servers_are_listed_with_state_reason_and_counts(port):
         (record,) = (await client.get("/servers")).json()
         one = (await client.get("/servers/s1")).json()
     assert record == one
+    assert record.keys() > port.rig.membership.record(port.rig.membership.registry.get("s1")).keys()
     assert (record["state"], record["reason"]) == ("up", "its first probe passed")
     assert (record["requests"], record["failures"], record["in_flight"]) == (3, 1, 0)
     assert record["latency"] == {"p50": 0.05, "p90": 0.09, "p99": 0.099}

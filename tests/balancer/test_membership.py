@@ -101,8 +101,7 @@ async def test_a_lease_that_ends_takes_the_server_out(running):
     server = running.up(APP)
     for _ in range(3):
         running.time.pass_(4)
-        running.membership.happened([CoreEvent("probe", server)])
-        await asyncio.sleep(0.01)
+        await eventually(lambda: running.membership.registry._last_tick == running.time.now)
     await eventually(lambda: running.traffic.picked() == [])
     assert "not renewed" in running.membership.registry.get(server).reason
 

@@ -59,7 +59,7 @@ class Admin:
     async def register(self, request: Request) -> Response:
         """Add the caller, or renew its lease."""
         member = self.membership.register(read_offer(request.query_params, self._caller(request)))
-        return JSONResponse(self.membership.view(member))
+        return JSONResponse(self.membership.record(member))
 
     async def unregister(self, request: Request) -> Response:
         """Drain the caller; with `wait`, answer when nothing is in flight any more."""

@@ -59,14 +59,16 @@ class Heartbeat:
             self._pulses[member.id] = Pulse(member.offer)
             self._plan(member.id, 0.0)
 
-    def answered(self, member: Member, *, ok: bool) -> None:
-        """A probe ended, and this is the member since."""
+    def answered(self, member: Member, *, ok: bool) -> float:
+        """A probe ended, and this is the member since; seconds until it is asked again."""
         pulse = self._pulses.get(member.id)
         if pulse is None:
-            return
+            return self._interval
         pulse.offer = member.offer
         pulse.failures = 0 if ok else pulse.failures + 1
-        self._plan(member.id, self._pause(member, pulse))
+        pause = self._pause(member, pulse)
+        self._plan(member.id, pause)
+        return pause
 
     def beat(self) -> float:
         """Send the probes that are due; seconds until the next one is."""

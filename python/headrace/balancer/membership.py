@@ -16,7 +16,7 @@ from headrace.balancer.heartbeat import Heartbeat
 from headrace.balancer.member import Member, Offer, State
 from headrace.balancer.registry import Registry
 from headrace.balancer.routing import Plan, Planner
-from headrace.balancer.view import by_id, member_view
+from headrace.balancer.view import by_id, member_record, member_view
 from headrace.clock import Clock
 from headrace.errors import OperationError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK = 0.25  # seconds between looks at leases and deadlines
+BREATH = 0.01  # seconds; probes that are due closer together are sent together
 SETTLED = 0.25  # seconds after which a server that left the table and shows nothing in flight has nothing in flight
 
 
@@ -121,6 +122,10 @@ class Membership:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(left.wait(), seconds)
 
+    def record(self, member: Member) -> dict[str, Any]:
+        """The member without what was counted, which would take a look at every server."""
+        return member_record(member, self._clock.monotonic())
+
     def view(self, member: Member) -> dict[str, Any]:
         """The member as it is now, for people and programs."""
         return self.views([self.registry.get(member.id) or member])[0]
@@ -146,14 +151,14 @@ class Membership:
     async def run(self) -> None:
         """Watch leases, deadlines and probes, until `stop`."""
         loop = asyncio.get_running_loop()
+        next_tick = loop.time()
         while not self._stopping:
             self._wake.clear()
-            overdue = self.registry.tick()
-            self._sweep()
-            self._settle()
-            for member in overdue:
-                self._traffic.cut(member.id)
-            alarm = loop.call_later(min(self._heartbeat.beat(), TICK), self._wake.set)
+            if loop.time() >= next_tick:
+                next_tick = loop.time() + TICK
+                self._tick()
+            pause = min(self._heartbeat.beat(), next_tick - loop.time())
+            alarm = loop.call_later(max(pause, BREATH), self._wake.set)
             await self._wake.wait()
             alarm.cancel()
 
@@ -172,10 +177,16 @@ class Membership:
         self._wake.set()
         self._unsaved.set()
 
+    def _tick(self) -> None:
+        overdue = self.registry.tick()
+        self._sweep()
+        self._settle()
+        for member in overdue:
+            self._traffic.cut(member.id)
+
     def _probed(self, event: "_core.Event") -> None:
         member = self.registry.probed(event.server, ok=event.ok, detail=event.detail)
-        if member:
-            self._heartbeat.answered(member, ok=event.ok)
+        if member and self._heartbeat.answered(member, ok=event.ok) < TICK:
             self._wake.set()
 
     def _settle(self) -> None:
@@ -186,11 +197,10 @@ class Membership:
         if changed:
             self._revision = self.registry.revision
             self._unsaved.set()
-        if changes := self.registry.take_changes():
+        for member in self.registry.take_changes():
+            self._heartbeat.watch(member)
             self._wake.set()
-            for member, view in zip(changes, self.views(changes), strict=True):
-                self._heartbeat.watch(member)
-                self._announce(member, view)
+            self._announce(member)
 
     def _publish(self) -> None:
         plan = self.planner.plan(self.registry.members())
@@ -199,9 +209,9 @@ class Membership:
             self._published = plan.key()
             self._traffic.publish(plan)
 
-    def _announce(self, member: Member, view: dict[str, Any]) -> None:
+    def _announce(self, member: Member) -> None:
         log.info("server %s at %s is %s: %s", member.id, member.address, member.state.value, member.reason)
-        self._tell("server", view)
+        self._tell("server", self.record(member))
         if member.state is State.GONE and member.id in self._left:
             self._left.pop(member.id).set()
 

@@ -26,7 +26,7 @@ class Saved:
 def save(path: Path, members: Iterable[Member], next_number: int) -> None:
     """Write the members that are to come back; those that leave by themselves don't. Raises `OperationError`."""
     staying = [_to_json(member) for member in members if (member.probed or member.held) and not member.offer.static]
-    text = json.dumps({"version": VERSION, "next_number": next_number, "members": staying}, indent=1)
+    text = json.dumps({"version": VERSION, "next_number": next_number, "members": staying})
     write_atomically(path, text.encode() + b"\n")
 
 

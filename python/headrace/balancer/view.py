@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from headrace.balancer.routing import Planner
 
 
-def member_view(member: Member, stats: "ServerStats | None", now: float) -> dict[str, Any]:
-    """One server: what it offers, its state and why, what was counted. Times are seconds; `now` is monotonic."""
+def member_record(member: Member, now: float) -> dict[str, Any]:
+    """One server: what it offers, its state and why. Times are seconds; `now` is monotonic."""
     offer = member.offer
     return {
         "id": member.id,
@@ -27,7 +27,12 @@ def member_view(member: Member, stats: "ServerStats | None", now: float) -> dict
         "since": datetime.fromtimestamp(member.since, timezone.utc).isoformat(timespec="milliseconds"),
         "held": member.held,
         "lease_age": None if member.expires is None else round(now - member.renewed, 3),
-    } | _counted(stats)
+    }
+
+
+def member_view(member: Member, stats: "ServerStats | None", now: float) -> dict[str, Any]:
+    """The record, and what was counted."""
+    return member_record(member, now) | _counted(stats)
 
 
 def service_views(planner: "Planner", members: Sequence[Member]) -> list[dict[str, Any]]:
