@@ -1,6 +1,7 @@
 """The admin port's socket: TLS, client certificates, streams to clients that vanish."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from headrace.balancer import adminport
 from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
 from headrace.balancer.adminport import STOP_WITHIN, AdminPort
@@ -111,6 +113,17 @@ async def test_reload_shows_the_new_certificate(rig, authority, tmp_path):
     assert await shown() != first
     port.stop()
     await running
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /servers HTTP/1.1\r\nHost:", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET"]
+)
+async def test_a_client_that_does_not_finish_a_head_is_cut(rig, authority, port, monkeypatch, sent):
+    monkeypatch.setattr(adminport, "HEAD_WITHIN", 0.2)
+    async with raw(port, authority) as (reader, writer):
+        writer.write(sent)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 10)
 
 
 async def test_an_idle_client_does_not_delay_the_end(rig, authority, pair):

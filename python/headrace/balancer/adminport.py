@@ -17,6 +17,7 @@ from headrace.errors import OperationError, UsageError
 from headrace.state import reason
 
 STOP_WITHIN = 3  # seconds for calls under way
+HEAD_WITHIN = 30.0  # seconds for the head of a request
 GOODBYE = 0.1  # seconds that a client may take to answer TLS's goodbye
 
 
@@ -34,7 +35,7 @@ class AdminPort:
         self._pair = pair
         config = uvicorn.Config(
             app,
-            http=_KnowsClients,
+            http=_Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -97,14 +98,29 @@ class _Server(uvicorn.Server):
         """Leave signals alone."""
 
 
-class _KnowsClients(HttpToolsProtocol):
-    """Says in the scope, as the ASGI TLS extension has it, that a client showed a verified certificate.
+class _Connection(HttpToolsProtocol):
+    """uvicorn's connection, with what the admin port needs beyond.
 
-    And waits for no client at the end.
+    A client's certificate in the scope, as the ASGI TLS extension has it; an end to clients that don't finish a
+    request's head; no wait for idle ones when the port stops.
     """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_due = self.loop.call_later(HEAD_WITHIN, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_due.cancel()
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        self._head_due.cancel()
+        super().on_headers_complete()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_due.cancel()
+        self._head_due = self.loop.call_later(HEAD_WITHIN, self.transport.abort)
         peer = self.transport.get_extra_info("peercert")
         if peer:
             name = ",".join(f"{key}={value}" for pairs in peer.get("subject", ()) for key, value in pairs)

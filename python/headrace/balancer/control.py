@@ -15,7 +15,7 @@ from headrace.balancer.adminport import AdminPort
 from headrace.balancer.certificates import CertificateWatch, Credentials
 from headrace.balancer.events import Hub
 from headrace.balancer.heartbeat import Heartbeat
-from headrace.balancer.lifecycle import EventPump, Stop
+from headrace.balancer.lifecycle import EventPump, Stop, allow_open_files
 from headrace.balancer.member import Offer
 from headrace.balancer.membership import Membership
 from headrace.balancer.metrics import BalancerCollector
@@ -38,6 +38,7 @@ def run(settings: BalancerSettings, credentials: Credentials, *, token: str, mem
     """
 
     async def main() -> None:
+        allow_open_files()
         service = assemble(settings, credentials, token, members)
         await service.run(announce)
 

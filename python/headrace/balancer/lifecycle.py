@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -11,6 +12,12 @@ from headrace import _core
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0  # seconds; bounds how long the thread below outlives a wake that came too early
+
+
+def allow_open_files() -> None:
+    """Raise the soft limit of open files to the hard one: each client costs one or two, and shells give 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Stop:
