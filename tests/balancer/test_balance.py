@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import ssl
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
@@ -211,6 +212,22 @@ async def test_app_servers_are_verified_by_the_authority(state, tmp_path):
         record = await running.server(record["id"])
         assert record["state"] == "joining"
         assert "certificate" in record["reason"].lower() or "unknown" in record["reason"].lower()
+
+
+async def test_an_operator_may_show_a_certificate_of_the_authority(state):
+    async with balance(state) as running:
+        certificate = Authority(state / "certs").client("operator")
+        verify = ssl.create_default_context(cafile=str(state / "certs" / "ca.pem"))
+        verify.load_cert_chain(certificate.certificate, certificate.key)
+        async with httpx.AsyncClient(base_url=running.admin_url, verify=verify) as client:
+            assert (await client.get("/servers")).json() == []
+
+
+async def test_fifty_servers_join_at_once_and_all_are_picked(state):
+    async with balance(state) as running, AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(app_server(f"app-{number}")) for number in range(50)]
+        await asyncio.gather(*(running.register(server) for server in servers))
+        assert set(await answers(running, 200)) == {server.name for server in servers}
 
 
 async def test_routes_lead_to_the_services_that_servers_handle(state):
