@@ -27,19 +27,21 @@ class Outcome:
 
 
 class Connection:
-    """One HTTP/1.1 connection, a request at a time."""
+    """One HTTP/1.1 connection, a request at a time; `reusable` once one was answered whole."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self.reusable = True
+        self.reusable = False
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        self.reusable = False
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         self._writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode() + body)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+        answer = await self._reader.readexactly(int(fields["content-length"]))
         self.reusable = fields.get("connection") != "close"
-        return int(head.split(" ", 2)[1]), await self._reader.readexactly(int(fields["content-length"]))
+        return int(head.split(" ", 2)[1]), answer
 
     def close(self) -> None:
         self._writer.close()
@@ -110,11 +112,10 @@ class Load:
     async def _ask(self, method: str) -> str:
         connection = self._idle.pop() if self._idle else await self._connect()
         body = os.urandom(512) if method == "POST" else b""
-        status, answer = await connection.ask(method, self.PATHS[method], body)
-        if connection.reusable:
-            self._idle.append(connection)
-        else:
-            connection.close()
+        try:
+            status, answer = await connection.ask(method, self.PATHS[method], body)
+        finally:
+            (self._idle.append if connection.reusable else Connection.close)(connection)
         if status != 200:
             return f"{status} {answer[:80].decode(errors='replace')}"
         return "another's answer" if method == "POST" and answer != body else ""
