@@ -100,7 +100,7 @@ impl Balancer {
         Self(Arc::new(balancer::Balancer::new(options)))
     }
 
-    fn publish(&self, table: PyRef<'_, RoutingTable>) {
+    fn publish(&self, table: &RoutingTable) {
         self.0.publish(&table.0);
     }
 

@@ -39,7 +39,7 @@ impl Engine {
         &self,
         py: Python<'_>,
         address: &str,
-        handler: PyRef<'_, Balancer>,
+        handler: &Balancer,
         tls: Option<PyRef<'_, Tls>>,
     ) -> PyResult<Listener> {
         let source = Arc::new(Served(Arc::clone(&handler.0)));
@@ -99,7 +99,7 @@ impl Listener {
         self.0.address().to_string()
     }
 
-    fn set_tls(&self, tls: PyRef<'_, Tls>) -> PyResult<()> {
+    fn set_tls(&self, tls: &Tls) -> PyResult<()> {
         self.0.set_tls(Arc::clone(&tls.0)).map_err(raise)
     }
 

@@ -19,13 +19,14 @@ impl Server {
         weight: u32,
         capacity: usize,
     ) -> PyResult<Self> {
-        Ok(Self(ServerSpec {
+        let server = ServerSpec {
             id,
             address: address.parse().map_err(raise)?,
             tls: tls.map(|tls| tls.0.clone()),
             weight,
             capacity,
-        }))
+        };
+        server.checked().map(Self).map_err(raise)
     }
 }
 

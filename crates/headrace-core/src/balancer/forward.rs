@@ -40,13 +40,13 @@ pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
     let began = Instant::now();
     if let Err(Stop::Refuse(problem)) = answer(local, exchange).await {
         local.thread.counters().refuse(problem.why);
-        problem.send(exchange).await;
+        problem.send(exchange, local.balancer.options.server.as_deref()).await;
     }
     local.thread.counters().latency.record(began.elapsed());
 }
 
 /// Why a request is not answered by a server.
-enum Stop {
+pub(super) enum Stop {
     Refuse(Problem),
     /// Nobody is there to be answered, or the response has begun and cannot be mended.
     Broken,
@@ -85,10 +85,9 @@ async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange) -> Result<(), S
         retry: None,
     };
     let result = attempts.run(exchange).await;
-    attempts
-        .upload
-        .into_buffers()
-        .map(|buffer| local.thread.buffers.give(buffer));
+    for buffer in attempts.upload.into_buffers() {
+        local.thread.buffers.give(buffer);
+    }
     result
 }
 
@@ -137,7 +136,7 @@ struct Failed {
 impl Attempts<'_> {
     async fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), Stop> {
         loop {
-            let server = self.local.acquire(self.service, self.except).await?;
+            let server = self.local.acquire(exchange, self.service, self.except).await?;
             let began = Instant::now();
             let seat = self.local.seat(&server.state);
             seat.counters.requests.add(1);

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     ops::Deref,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -14,7 +14,8 @@ use arc_swap::Guard;
 use tokio::time::sleep;
 
 use super::{
-    Balancer, forward,
+    Balancer,
+    forward::{self, Stop},
     pick::Wish,
     pool::Pool,
     queue::Place,
@@ -74,6 +75,7 @@ impl Local {
                 pool: Pool::default(),
             })
         });
+        seat.pool.follow(state.moves.load(Ordering::Relaxed));
         Rc::clone(seat)
     }
 
@@ -112,11 +114,16 @@ impl Local {
     }
 
     /// Finds a server for a request and enters it, waiting in line where that makes sense.
-    pub(super) async fn acquire(self: &Rc<Self>, index: usize, except: Option<u64>) -> Result<InFlight, Problem> {
+    pub(super) async fn acquire(
+        self: &Rc<Self>,
+        exchange: &mut impl Exchange,
+        index: usize,
+        except: Option<u64>,
+    ) -> Result<InFlight, Stop> {
         match self.try_acquire(index, except, None)? {
             Some(entered) => Ok(entered),
-            None if except.is_some() => Err(Problem::new(Refused::BadGateway, "The app server did not answer.")),
-            None => self.wait(index).await,
+            None if except.is_some() => Err(Problem::new(Refused::BadGateway, "The app server did not answer.").into()),
+            None => self.wait(exchange, index).await,
         }
     }
 
@@ -143,7 +150,7 @@ impl Local {
         }))
     }
 
-    async fn wait(self: &Rc<Self>, index: usize) -> Result<InFlight, Problem> {
+    async fn wait(self: &Rc<Self>, exchange: &mut impl Exchange, index: usize) -> Result<InFlight, Stop> {
         let full = Problem::new(Refused::Overloaded, "All app servers are busy; try again shortly.");
         let options = &self.balancer.options;
         let queue = self
@@ -154,11 +161,14 @@ impl Local {
             .ok_or(full)?;
         let mut place = None;
         let waiting = poll_fn(|cx: &mut Context<'_>| {
+            if exchange.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Stop::Broken));
+            }
             if place.is_none() {
                 place = queue.join(options.queue_length, cx.waker());
             }
             let Some(place) = &place else {
-                return Poll::Ready(Err(full));
+                return Poll::Ready(Err(full.into()));
             };
             if !place.is_foremost(cx.waker()) {
                 return Poll::Pending;
@@ -166,13 +176,13 @@ impl Local {
             match self.try_acquire(index, None, Some(place)) {
                 Ok(None) => Poll::Pending,
                 Ok(Some(entered)) => Poll::Ready(Ok(entered)),
-                Err(problem) => Poll::Ready(Err(problem)),
+                Err(problem) => Poll::Ready(Err(problem.into())),
             }
         });
         self.thread.counters().queued.add(1);
         let outcome = tokio::select! {
             outcome = waiting => outcome,
-            () = sleep(options.queue_timeout) => Err(full),
+            () = sleep(options.queue_timeout) => Err(full.into()),
         };
         self.thread.counters().queued.sub(1);
         outcome

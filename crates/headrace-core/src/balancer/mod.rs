@@ -84,7 +84,7 @@ impl Balancer {
                 let key = self.last_key.fetch_add(1, Ordering::Relaxed) + 1;
                 Arc::new(State::new(&server.id, key))
             });
-            state.list();
+            state.list(&server.address);
             listed.insert(server.id.clone(), Arc::clone(state));
         }
         for service in &spec.services {

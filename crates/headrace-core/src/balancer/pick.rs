@@ -62,12 +62,11 @@ impl Service {
     }
 
     fn better_of_two(&self, wish: &Wish) -> Option<(&Arc<Target>, usize)> {
-        let one = self
-            .at((wish.random >> 32) as usize)
-            .filter(|target| target.is_usable(wish));
-        let other = self
-            .at((wish.random & 0xffff_ffff) as usize)
-            .filter(|target| target.is_usable(wish));
+        let first = (wish.random >> 32) as usize;
+        let others = self.schedule.len().saturating_sub(1).max(1);
+        let second = first + 1 + (wish.random & 0xffff_ffff) as usize % others;
+        let one = self.at(first).filter(|target| target.is_usable(wish));
+        let other = self.at(second).filter(|target| target.is_usable(wish));
         let better = match (one, other) {
             (Some(one), Some(other)) if other.is_lighter_than(one) => other,
             (Some(one), _) => one,

@@ -39,6 +39,8 @@ pub(super) struct Pool {
     /// The most in use at once, since the last `expire` and in the period before it.
     peak: Cell<usize>,
     peak_before: Cell<usize>,
+    /// The server's move that these connections came after.
+    moves: Cell<u64>,
 }
 
 /// A connection in use, until dropped.
@@ -61,6 +63,13 @@ impl Drop for InUse {
 }
 
 impl Pool {
+    /// Forgets connections to where the server was before its latest move.
+    pub(super) fn follow(&self, moves: u64) {
+        if self.moves.replace(moves) != moves {
+            self.clear();
+        }
+    }
+
     /// The newest connection that is quiet and was given back at `since` (the clock's milliseconds) or later.
     pub(super) fn take(&self, since: u64) -> Option<ServerStream> {
         let mut idle = self.idle.borrow_mut();

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::metrics::{Counter, Distribution, Histogram};
+use crate::{
+    metrics::{Counter, Distribution, Histogram},
+    net::address::Address,
+};
 
 /// How long a server that could not be reached is passed over at first, and at most.
 const AVOID: Duration = Duration::from_secs(1);
@@ -30,6 +33,9 @@ pub(super) struct State {
     pub(super) in_flight: AtomicUsize,
     /// Whether the current table has it.
     listed: AtomicBool,
+    /// How often its address has changed: connections to the one before are of no use.
+    pub(super) moves: AtomicU64,
+    address: Mutex<Option<Address>>,
     /// Whether what is in flight shall end.
     cut: AtomicBool,
     /// Whether its being empty after it left was told.
@@ -62,6 +68,8 @@ impl State {
             key,
             in_flight: AtomicUsize::new(0),
             listed: AtomicBool::new(true),
+            moves: AtomicU64::new(0),
+            address: Mutex::default(),
             cut: AtomicBool::new(false),
             told: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
@@ -76,7 +84,13 @@ impl State {
         self.listed.load(Ordering::SeqCst)
     }
 
-    pub(super) fn list(&self) {
+    pub(super) fn list(&self, address: &Address) {
+        let mut current = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| current != address) {
+            self.moves.fetch_add(1, Ordering::SeqCst);
+        }
+        *current = Some(address.clone());
+        drop(current);
         self.listed.store(true, Ordering::SeqCst);
         self.told.store(false, Ordering::SeqCst);
         self.cut.store(false, Ordering::SeqCst);

@@ -69,7 +69,6 @@ impl TableSpec {
             }
             let mut ids = HashSet::new();
             for server in &service.servers {
-                check(server)?;
                 if !ids.insert(server.id.as_str()) {
                     let (id, name) = (&server.id, &service.name);
                     return Err(Error::Table(format!(
@@ -93,15 +92,16 @@ impl TableSpec {
     }
 }
 
-fn check(server: &ServerSpec) -> Result<(), Error> {
-    let id = &server.id;
-    if !(1..=MAX_WEIGHT).contains(&server.weight) {
-        return Err(Error::Table(format!("the weight of {id:?} must be 1 to {MAX_WEIGHT}")));
+impl ServerSpec {
+    pub fn checked(self) -> Result<Self, Error> {
+        let (id, weight) = (&self.id, self.weight);
+        match weight {
+            1..=MAX_WEIGHT => Ok(self),
+            _ => Err(Error::Table(format!(
+                "the weight of {id:?} must be 1 to {MAX_WEIGHT}, not {weight}"
+            ))),
+        }
     }
-    if server.tls.is_some() && matches!(server.address, Address::Unix(_)) {
-        return Err(Error::Table(format!("{id:?}: a Unix socket is not reached by TLS")));
-    }
-    Ok(())
 }
 
 /// A server as a service picks it.

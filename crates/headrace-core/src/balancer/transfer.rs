@@ -149,7 +149,7 @@ impl<'a> Transfer<'a> {
         self.stage == Stage::Done
             && self.keep_alive
             && !self.tunnel
-            && self.upload.is_finished()
+            && self.upload.is_whole()
             && self.unsent.is_none()
             && self.input.is_empty()
     }
@@ -197,16 +197,18 @@ impl<'a> Transfer<'a> {
         }
         ready!(self.timer.poll(cx));
         if self.upload.is_expecting() {
-            self.go_on(exchange);
-            cx.waker().wake_by_ref();
+            self.go_on(cx, exchange);
             return Poll::Pending;
         }
         Poll::Ready(Err(Failure::TimedOut))
     }
 
-    fn go_on(&mut self, exchange: &mut impl Exchange) {
+    /// Lets the body go that was held back for 100 (Continue).
+    fn go_on(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) {
         self.timing = false;
         self.upload.proceed();
+        // The request's direction was looked at already: once more.
+        cx.waker().wake_by_ref();
         exchange.interim(100, std::iter::empty());
         self.unflushed = true;
     }
@@ -228,7 +230,8 @@ impl<'a> Transfer<'a> {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
         self.local.thread.buffers.make_room(self.input, room);
         let read = stream::poll_read(self.stream, cx, self.input);
-        if read.is_ready() {
+        // A head is waited for as a whole: one that drips is as late as one that does not come.
+        if read.is_ready() && self.stage != Stage::Head {
             self.timing = false;
         }
         read
@@ -236,7 +239,7 @@ impl<'a> Transfer<'a> {
 
     fn poll_head(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
         loop {
-            if !self.input.is_empty() && self.take_head(exchange)? {
+            if !self.input.is_empty() && self.take_head(cx, exchange)? {
                 return Poll::Ready(Ok(()));
             }
             match self.poll_read(cx, READ) {
@@ -259,7 +262,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Takes interim heads and the final one out of the input; whether the final one was there.
-    fn take_head(&mut self, exchange: &mut impl Exchange) -> Result<bool, Failure> {
+    fn take_head(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Result<bool, Failure> {
         loop {
             let to = exchange.request().response_to();
             let options = &self.local.balancer.options;
@@ -278,19 +281,19 @@ impl<'a> Transfer<'a> {
                         return Err(Failure::Malformed("too many interim responses"));
                     }
                     if status == 100 && self.upload.is_expecting() {
-                        self.go_on(exchange);
+                        self.go_on(cx, exchange);
                     }
                 }
                 Begun::Final(body, keep_alive) => {
                     self.keep_alive = keep_alive;
-                    self.begin_body(body);
+                    self.begin_body(cx, body);
                     return Ok(true);
                 }
             }
         }
     }
 
-    fn begin_body(&mut self, body: Body) {
+    fn begin_body(&mut self, cx: &mut Context<'_>, body: Body) {
         self.timing = false;
         self.stage = Stage::Body;
         self.decoder = match body {
@@ -302,6 +305,7 @@ impl<'a> Transfer<'a> {
                 self.tunnel = true;
                 self.local.thread.counters().tunnels_open.add(1);
                 self.upload.tunnel();
+                cx.waker().wake_by_ref();
                 Decoder::until_close()
             }
         };
@@ -393,6 +397,7 @@ fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Option
     }
     let (reply, body) = match head.body {
         _ if head.upgrade.is_some() => (ReplyBody::Tunnel, Body::Tunnel),
+        ResponseBody::None if head.status == 204 => (ReplyBody::Empty(None), Body::Http(head.body)),
         ResponseBody::None => (ReplyBody::Empty(head.content_length), Body::Http(head.body)),
         ResponseBody::Length(length) => (ReplyBody::Length(length), Body::Http(head.body)),
         _ => (ReplyBody::Streamed, Body::Http(head.body)),

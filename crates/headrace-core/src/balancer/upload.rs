@@ -104,9 +104,12 @@ impl Upload {
 
     /// Nothing more is sent: the server answers already, or is gone.
     pub(super) fn abandon(&mut self) {
-        self.complete = true;
         self.finished = true;
-        self.whole = false;
+    }
+
+    /// Whether the server has all of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.finished && self.complete && !self.expecting
     }
 
     /// Bytes of the body that came so far; grows while the upload makes progress.
@@ -147,7 +150,7 @@ impl Upload {
     ) -> Poll<Result<(), UploadError>> {
         if self.sent == 0 && !self.complete && !self.expecting {
             // What of the body is here already goes with the head; more may still come.
-            while self.kept.len() < REPLAY && !self.complete {
+            while self.whole && !self.complete && self.kept.len() < REPLAY {
                 match self.poll_read(cx, exchange) {
                     Poll::Ready(read) => read?,
                     Poll::Pending => break,

@@ -16,7 +16,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -65,6 +65,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     runners: Mutex<Vec<Runner>>,
     stop_by: Mutex<Option<Instant>>,
+    /// Whether a stop had to cut something off.
+    cut: AtomicBool,
 }
 
 impl Engine {
@@ -91,6 +93,7 @@ impl Engine {
             shared,
             runners: Mutex::new(runners),
             stop_by: Mutex::new(None),
+            cut: AtomicBool::new(false),
         })
     }
 
@@ -150,7 +153,9 @@ impl Engine {
             *by = Some(by.map_or(asked, |earlier| earlier.min(asked)));
         }
         self.tell(|| Command::Stop);
-        let clean = self.wait();
+        if !self.wait() {
+            self.cut.store(true, Ordering::Release);
+        }
         self.tell(|| Command::Abort);
         let runners = std::mem::take(&mut *self.runners.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for runner in runners {
@@ -158,7 +163,7 @@ impl Engine {
             let _ = runner.join.join();
         }
         self.shared.events.close();
-        clean
+        !self.cut.load(Ordering::Acquire)
     }
 
     fn tell(&self, command: impl Fn() -> Command) {
@@ -193,7 +198,7 @@ impl Drop for Engine {
     }
 }
 
-/// A bound address. Dropping it closes it.
+/// A bound address, open until it is closed or the engine stops.
 #[derive(Debug)]
 pub struct Listener {
     bound: SocketAddr,
@@ -219,11 +224,5 @@ impl Listener {
 
     pub fn close(&self) {
         self.close.send_replace(true);
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.close();
     }
 }

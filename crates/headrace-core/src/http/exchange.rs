@@ -81,6 +81,9 @@ pub trait Exchange {
     /// Queues an interim response (1xx but 101). Dropped for clients that cannot take one.
     fn interim<'f>(&mut self, status: u16, fields: impl Iterator<Item = Field<'f>>);
 
+    /// The connection shall end with this response, where it carries one exchange at a time. Before `start`.
+    fn close_after(&mut self) {}
+
     /// Queues the final response's head; `fields` are end-to-end ones without framing.
     fn start<'f>(&mut self, status: u16, reason: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody);
 

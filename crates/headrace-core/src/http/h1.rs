@@ -11,24 +11,25 @@
 //! - a request is read only once the response before it is finished, so responses keep their order;
 //! - what was not answered whole ends the connection, in a way that the client can see.
 
+mod closing;
+mod exchange;
+
 use std::{
     future::poll_fn,
     io,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    exchange::{BodyError, Exchange, Gone, Handler, Part, Peer, ReplyBody},
-    fields::{Field, Fields},
-    framing::{self, Decoded, Decoder},
+    exchange::{BodyError, Gone, Handler, Part, Peer, ReplyBody},
+    framing::Decoder,
     head::{self, BodyKind, Request, Version},
     pace::Pace,
-    reply::{Problem, is_date, reason},
+    reply::Problem,
 };
 use crate::{
     engine::Thread,
@@ -42,13 +43,6 @@ use crate::{
 
 /// Room for one read: a head, a small body.
 const READ: usize = 4 * 1024;
-/// Up to here pieces are copied behind `output`; a copy of this size costs less than a second slice in the write.
-const GATHER: usize = 16 * 1024;
-/// How much of an unwanted body is read to save the connection; nginx and Apache are as patient.
-const DRAIN: usize = 64 * 1024;
-/// How long a closing connection goes on reading, so that a reset does not destroy the response on its way (RFC 9112, 9.6).
-const LINGER: Duration = Duration::from_secs(2);
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
     /// Nothing was started.
@@ -76,6 +70,8 @@ struct Connection<S> {
     keep_alive: bool,
     /// The protocol was changed: bytes both ways, without framing.
     tunnel: bool,
+    /// The last response was an error that the client may still be sending against.
+    refused: bool,
     /// The client waits for 100 (Continue) before it sends its body.
     expecting: bool,
     pace: Pace,
@@ -111,6 +107,7 @@ impl<S: ClientStream> Connection<S> {
             reply: Reply::Awaited,
             keep_alive: true,
             tunnel: false,
+            refused: false,
             expecting: false,
             pace: Pace::default(),
             reading,
@@ -211,10 +208,10 @@ impl<S: ClientStream> Connection<S> {
     }
 
     async fn refuse(&mut self, problem: Problem) {
-        self.keep_alive = false;
+        self.refused = true;
         self.request.clear();
         self.thread.counters().refuse(problem.why);
-        problem.send(self).await;
+        problem.send(self, None).await;
     }
 
     /// Reads once into `input`, borrowing a buffer for as long as there is something in it.
@@ -361,214 +358,10 @@ impl<S: ClientStream> Connection<S> {
             }
         };
     }
-
-    /// After the handler: whether the connection can take another request.
-    async fn settle(&mut self) -> bool {
-        if self.reply != Reply::Done {
-            self.reply = Reply::Broken;
-            return false;
-        }
-        if !self.keep_alive || self.expecting {
-            return false;
-        }
-        if !self.decoder.is_done() && !self.drain_body().await {
-            return false;
-        }
-        if self.input.is_empty() {
-            self.thread.buffers.give(std::mem::take(&mut self.input));
-        }
-        self.thread.buffers.give(std::mem::take(&mut self.output));
-        true
-    }
-
-    /// Reads the rest of a body that nobody wants, if it is short.
-    async fn drain_body(&mut self) -> bool {
-        if self.decoder.remaining().is_some_and(|left| left > DRAIN as u64) {
-            return false;
-        }
-        let mut read = 0;
-        let mut unwanted = BytesMut::new();
-        while read <= DRAIN {
-            unwanted.clear();
-            match poll_fn(|cx| self.poll_body(cx, &mut unwanted)).await {
-                Ok(Part::Data) => read += unwanted.len(),
-                Ok(Part::End) => return true,
-                Err(_) => return false,
-            }
-        }
-        false
-    }
-
-    async fn close(mut self) {
-        if self.reply == Reply::Broken {
-            return self.stream.reset_on_close();
-        }
-        let limit = self.thread.limits().write_idle_timeout;
-        self.reading.clear();
-        if !matches!(self.writing.within(limit, self.stream.shutdown()).await, Some(Ok(()))) {
-            return;
-        }
-        // Only where the client may still be sending can what is unread destroy the response.
-        if self.input.is_empty()
-            && self.decoder.is_done()
-            && self.reply == Reply::Done
-            && self.request.version != Version::Http10
-        {
-            return;
-        }
-        let timer = self.thread.clock.timer();
-        let unread = async {
-            let mut waste = 0;
-            while waste < DRAIN * 16 {
-                self.input.clear();
-                match poll_fn(|cx| self.poll_fill(cx, READ)).await {
-                    Ok(length) if length > 0 => waste += length,
-                    _ => return,
-                }
-            }
-        };
-        let _ = timer.within(LINGER, unread).await;
-    }
 }
 
 fn write_length(out: &mut BytesMut, length: u64) {
     out.extend_from_slice(b"Content-Length: ");
     head::write_decimal(out, length);
     out.extend_from_slice(b"\r\n");
-}
-
-impl<S: ClientStream> Exchange for Connection<S> {
-    fn request(&self) -> &Request {
-        &self.request
-    }
-
-    fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
-    fn poll_body(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<Result<Part, BodyError>> {
-        if self.tunnel {
-            return self.poll_raw(cx, into);
-        }
-        loop {
-            match self.decoder.decode(&mut self.input, into) {
-                Ok(Decoded::Data) => return Poll::Ready(Ok(Part::Data)),
-                Ok(Decoded::End) => return Poll::Ready(Ok(Part::End)),
-                Ok(Decoded::More) => {}
-                Err(error) => {
-                    self.keep_alive = false;
-                    return Poll::Ready(Err(BodyError::Malformed(error.message())));
-                }
-            }
-            if std::mem::take(&mut self.expecting) {
-                self.interim(100, std::iter::empty());
-                // Whoever reads a body has nothing else to write yet; what is not taken now goes with the response.
-                let _ = self.poll_flush(cx);
-            }
-            if let Err(error) = ready!(self.poll_more(cx)) {
-                self.keep_alive = false;
-                return Poll::Ready(Err(error));
-            }
-        }
-    }
-
-    fn trailers(&self) -> Option<&Fields> {
-        self.decoder.trailers()
-    }
-
-    fn interim<'f>(&mut self, status: u16, fields: impl Iterator<Item = Field<'f>>) {
-        if self.request.version == Version::Http10 || self.started() {
-            return;
-        }
-        if status == 100 {
-            self.expecting = false;
-        }
-        head::write_status_line(&mut self.output, status, reason(status).as_bytes());
-        fields.for_each(|field| field.write(&mut self.output));
-        self.output.extend_from_slice(b"\r\n");
-    }
-
-    fn start<'f>(&mut self, status: u16, phrase: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
-        if self.output.capacity() == 0 {
-            self.output = self.thread.buffers.take();
-        }
-        self.thread.counters().responded(status);
-        // From here on a client that waits for 100 may not send its body at all: the connection's state is unknown.
-        if self.expecting || self.thread.stopping() {
-            self.keep_alive = false;
-        }
-        head::write_status_line(&mut self.output, status, phrase);
-        let mut dated = false;
-        for field in fields {
-            dated |= is_date(&field);
-            field.write(&mut self.output);
-        }
-        if !dated {
-            self.output.extend_from_slice(b"Date: ");
-            self.thread.with_date(|date| self.output.extend_from_slice(date));
-            self.output.extend_from_slice(b"\r\n");
-        }
-        self.write_framing(body);
-        self.write_connection(body == ReplyBody::Tunnel);
-        self.output.extend_from_slice(b"\r\n");
-    }
-
-    fn started(&self) -> bool {
-        self.reply != Reply::Awaited
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
-        let length = data.len() as u64;
-        match self.reply {
-            Reply::Length(left) if length > left => return Poll::Ready(Err(self.lost())),
-            Reply::Chunked(0) if length > 0 => {
-                framing::encode_chunk_prefix(&mut self.output, data.len());
-                self.reply = Reply::Chunked(length);
-            }
-            _ => {}
-        }
-        let sent = if self.output.len() + data.len() <= GATHER {
-            self.output.extend_from_slice(data);
-            data.clear();
-            Poll::Ready(Ok(()))
-        } else {
-            self.poll_send(cx, data)
-        };
-        let taken = length - data.len() as u64;
-        match &mut self.reply {
-            Reply::Length(left) => *left -= taken,
-            Reply::Chunked(left) if taken > 0 => {
-                *left -= taken;
-                if *left == 0 {
-                    self.output.extend_from_slice(framing::CHUNK_END);
-                }
-            }
-            _ => {}
-        }
-        sent
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        self.poll_drain(cx)
-    }
-
-    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), Gone>> {
-        match self.reply {
-            Reply::Chunked(_) => framing::encode_last_chunk(&mut self.output, trailers),
-            Reply::Length(left) if left > 0 => return Poll::Ready(Err(self.lost())),
-            Reply::Awaited | Reply::Broken => return Poll::Ready(Err(self.lost())),
-            _ => {}
-        }
-        self.reply = Reply::Ending;
-        ready!(self.poll_drain(cx))?;
-        if self.tunnel && ready!(std::pin::pin!(self.stream.shutdown()).poll(cx)).is_err() {
-            return Poll::Ready(Err(self.lost()));
-        }
-        self.reply = Reply::Done;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
 }

@@ -99,8 +99,12 @@ pub async fn serve<S: ClientStream, H: Handler>(stream: S, peer: Peer, thread: R
     let wire = Rc::new(RefCell::new(Wire::new(stream, Rc::clone(&thread))));
     let timer = thread.clock.timer();
     timer.join(IDLE);
-    let handshake = Box::pin(settings(thread.limits()).handshake(Handle(Rc::clone(&wire))));
-    if let Some(Ok(frames)) = timer.within(thread.limits().header_timeout, handshake).await {
+    let mut handshake = Box::pin(settings(thread.limits()).handshake(Handle(Rc::clone(&wire))));
+    let rounds = poll_fn(|cx| {
+        wire.borrow_mut().begin_round();
+        handshake.as_mut().poll(cx)
+    });
+    if let Some(Ok(frames)) = timer.within(thread.limits().header_timeout, rounds).await {
         let mut connection = Connection::new(frames, Rc::clone(&wire), peer, thread, handler);
         poll_fn(|cx| connection.poll(cx)).await;
     }
@@ -186,7 +190,7 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
                 Some(refusal) => {
                     let problem = Problem::from(refusal);
                     stream.refused(problem.why);
-                    problem.send(&mut stream).await;
+                    problem.send(&mut stream, None).await;
                 }
             }
         });

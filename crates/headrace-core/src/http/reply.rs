@@ -53,7 +53,7 @@ impl Problem {
         }
     }
 
-    fn fields(self, browser: bool) -> impl Iterator<Item = Field<'static>> {
+    fn fields<'a>(self, browser: bool) -> impl Iterator<Item = Field<'a>> {
         let kind: &[u8] = match browser {
             true => b"text/plain; charset=utf-8",
             false => b"application/json",
@@ -68,8 +68,8 @@ impl Problem {
         kept.into_iter().chain(wait).chain(allow)
     }
 
-    /// Answers with it, where no other response was begun.
-    pub async fn send(self, exchange: &mut impl Exchange) {
+    /// Answers with it, where no other response was begun. `server` is the name for the field of that name.
+    pub async fn send(self, exchange: &mut impl Exchange, server: Option<&str>) {
         if exchange.started() {
             return;
         }
@@ -79,12 +79,13 @@ impl Problem {
             true => ReplyBody::Empty(Some(text.len() as u64)),
             false => ReplyBody::Length(text.len() as u64),
         };
-        exchange.start(
-            self.status(),
-            reason(self.status()).as_bytes(),
-            self.fields(browser),
-            body,
-        );
+        // What is left of a request that is at fault is not worth waiting for.
+        if self.status() < 500 {
+            exchange.close_after();
+        }
+        let server = server.map(|name| Field::new(b"Server", name.as_bytes()));
+        let fields = self.fields(browser).chain(server);
+        exchange.start(self.status(), reason(self.status()).as_bytes(), fields, body);
         let mut data = BytesMut::from(text.as_bytes());
         let head = exchange.request().is_head();
         // A client that is gone needs no answer.

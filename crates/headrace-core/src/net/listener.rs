@@ -88,7 +88,7 @@ pub fn serve<H: Handler>(
         match TcpListener::from_std(socket) {
             Ok(listener) => tokio::select! {
                 () = accept(&thread, &listener, handler, tls) => {}
-                _ = closed.wait_for(|closed| *closed) => {}
+                Ok(_) = closed.wait_for(|closed| *closed) => {}
             },
             Err(error) => tell(&thread, false, format!("a listener cannot be used: {error}")),
         }

@@ -71,24 +71,37 @@ impl ClientStream for server::TlsStream<TcpStream> {
     }
 }
 
-/// A connection to an app server.
+/// A socket that an app server listens on.
 #[derive(Debug)]
-pub enum ServerStream {
+pub enum Socket {
     Tcp(TcpStream),
-    Tls(Box<client::TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
-impl ServerStream {
-    pub async fn connect(address: &Address, tls: Option<&ClientTls>) -> io::Result<Self> {
+/// A connection to an app server.
+#[derive(Debug)]
+pub enum ServerStream {
+    Plain(Socket),
+    Tls(Box<client::TlsStream<Socket>>),
+}
+
+impl Socket {
+    async fn connect(address: &Address) -> io::Result<Self> {
         let socket = match address {
             Address::Unix(path) => return UnixStream::connect(path).await.map(Self::Unix),
             Address::Socket(address) => TcpStream::connect(address).await?,
             Address::Named(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
         };
         socket.set_nodelay(true)?;
+        Ok(Self::Tcp(socket))
+    }
+}
+
+impl ServerStream {
+    pub async fn connect(address: &Address, tls: Option<&ClientTls>) -> io::Result<Self> {
+        let socket = Socket::connect(address).await?;
         let Some(tls) = tls else {
-            return Ok(Self::Tcp(socket));
+            return Ok(Self::Plain(socket));
         };
         let name = tls.name_for(address).map_err(io::Error::other)?;
         let stream = TlsConnector::from(tls.config.clone()).connect(name, socket).await?;
@@ -103,75 +116,99 @@ impl ServerStream {
     pub fn refused_request(&self, error: Option<&io::Error>) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
         let told = error.is_some_and(|error| matches!(error.kind(), ConnectionReset | BrokenPipe));
-        match self {
-            Self::Unix(_) => told,
-            Self::Tcp(socket) => told || was_reset(socket),
-            Self::Tls(stream) => told || was_reset(stream.get_ref().0),
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        match socket {
+            Socket::Tcp(socket) => told || was_reset(socket) || is_unacknowledged(socket),
+            Socket::Unix(_) => told,
         }
     }
 }
 
 /// Whether the kernel saw a reset, which a read behind an earlier end of stream does not tell.
-#[allow(unsafe_code)]
-fn was_reset(socket: &TcpStream) -> bool {
+pub fn was_reset(socket: &TcpStream) -> bool {
     const TCP_CLOSE: u8 = 7;
-    let mut state = [0u8; 1];
-    let mut length: libc::socklen_t = 1;
-    // SAFETY: the kernel writes at most `length` bytes, the first of `tcp_info` (its state), into an array of that
-    // size; the descriptor is open for as long as `socket` is borrowed. No safe wrapper of this option is at hand.
+    tcp_info(socket).is_some_and(|info| info.tcpi_state == TCP_CLOSE)
+}
+
+/// Whether the other end has not acknowledged all that was sent. Its end of stream acknowledges what came before.
+fn is_unacknowledged(socket: &TcpStream) -> bool {
+    tcp_info(socket).is_some_and(|info| info.tcpi_unacked > 0)
+}
+
+#[allow(unsafe_code)]
+fn tcp_info(socket: &TcpStream) -> Option<libc::tcp_info> {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes into `info`, which is that large; the descriptor is open for as
+    // long as `socket` is borrowed. No safe wrapper of this option is at hand.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_TCP,
             libc::TCP_INFO,
-            state.as_mut_ptr().cast(),
+            info.as_mut_ptr().cast(),
             &raw mut length,
         )
     };
-    result == 0 && length == 1 && state[0] == TCP_CLOSE
+    // SAFETY: integers for which zero, which it was filled with, is a value.
+    let info = unsafe { info.assume_init() };
+    (result == 0).then_some(info)
 }
 
-macro_rules! each {
-    ($self:expr, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Self::Tcp($stream) => $call,
-            Self::Tls(boxed) => {
-                let $stream = &mut **boxed;
-                $call
+/// Reading and writing by whichever of two streams it is.
+macro_rules! either {
+    ($type:ty, $one:ident, $other:ident) => {
+        impl AsyncRead for $type {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    Self::$one(stream) => Pin::new(stream).poll_read(cx, buffer),
+                    Self::$other(stream) => Pin::new(stream).poll_read(cx, buffer),
+                }
             }
-            Self::Unix($stream) => $call,
+        }
+
+        impl AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    Self::$one(stream) => Pin::new(stream).poll_write(cx, bytes),
+                    Self::$other(stream) => Pin::new(stream).poll_write(cx, bytes),
+                }
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    Self::$one(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+                    Self::$other(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+                }
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    Self::$one(stream) => Pin::new(stream).poll_flush(cx),
+                    Self::$other(stream) => Pin::new(stream).poll_flush(cx),
+                }
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    Self::$one(stream) => Pin::new(stream).poll_shutdown(cx),
+                    Self::$other(stream) => Pin::new(stream).poll_shutdown(cx),
+                }
+            }
         }
     };
 }
 
-impl AsyncRead for ServerStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_read(cx, buffer))
-    }
-}
-
-impl AsyncWrite for ServerStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
-    }
-}
+either!(Socket, Tcp, Unix);
+either!(ServerStream, Plain, Tls);

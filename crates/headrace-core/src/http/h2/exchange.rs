@@ -3,7 +3,7 @@
 //! What is written waits in `h2` until the connection's task sends it, so nothing here touches the socket and a flush has
 //! nothing to do. `h2` is given only what the client's windows and its own small buffer have room for.
 //!
-//! A response ends with END_STREAM, with its last byte where its length is known. One that is dropped before is reset, so
+//! A response ends with `END_STREAM`, with its last byte where its length is known. One that is dropped before is reset, so
 //! that it cannot be taken for whole; a request whose rest nobody reads is reset by `h2` after the response, without
 //! blame (RFC 9113, 8.1).
 

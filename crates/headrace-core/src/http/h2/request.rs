@@ -19,7 +19,7 @@ const SEPARATOR: usize = ": ".len();
 /// Reads `head` into `out`; `ended` says that no body follows. After a refusal `out` is good for answering it.
 pub(super) fn read(head: &Parts, ended: bool, limits: &HeadLimits, out: &mut Request) -> Result<(), Refusal> {
     let method = head.method.as_str().as_bytes();
-    let host = head.headers.get(http::header::HOST).map(|host| host.as_bytes());
+    let host = head.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
     let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
     let authority = authority.or(host).unwrap_or_default();
     let target = match head.uri.path_and_query() {

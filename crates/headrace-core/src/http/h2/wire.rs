@@ -111,7 +111,9 @@ impl<S: ClientStream> Wire<S> {
             if self.output.capacity() == 0 {
                 self.output = self.thread.buffers.take();
             }
-            slices.iter().for_each(|slice| self.output.extend_from_slice(slice));
+            for slice in slices {
+                self.output.extend_from_slice(slice);
+            }
             return Poll::Ready(Ok(length));
         }
         loop {

@@ -340,7 +340,10 @@ impl<'a> Reader<'a> {
         out.expect_continue &= has_body;
         out.keep_alive = options.persist(out.version);
         // One protocol or none: of a list we would have to pass on a choice that nobody checks.
-        out.upgrade = options.upgrade && self.upgrades == 1 && out.version == Version::Http11 && !has_body;
+        // HTTP/2 in a tunnel would pass everything that comes behind it unseen (RFC 9113 has withdrawn h2c).
+        let plain_http2 = out.upgrade_token().eq_ignore_ascii_case(b"h2c");
+        out.upgrade =
+            options.upgrade && self.upgrades == 1 && out.version == Version::Http11 && !has_body && !plain_http2;
         if options.nominates {
             out.fields
                 .retain(|field| !field.known.may_be_nominated() || !is_nominated(parsed.headers, field.name));

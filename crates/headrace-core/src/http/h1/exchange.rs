@@ -1,0 +1,180 @@
+//! A connection as the exchange it is at: bodies in, responses out.
+
+use std::{
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt;
+
+use super::{Connection, Reply};
+use crate::{
+    http::{
+        exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
+        fields::{Field, Fields},
+        framing::{self, Decoded},
+        head::{self, Request, Version},
+        reply::{is_date, reason},
+    },
+    net::stream::{self, ClientStream},
+};
+
+/// Up to here pieces are copied behind `output`; a copy of this size costs less than a second slice in the write.
+const GATHER: usize = 16 * 1024;
+/// How often a request that takes long is looked at for whether its client still wants the answer.
+const LOOK_FOR_RESET: Duration = Duration::from_secs(1);
+
+impl<S: ClientStream> Exchange for Connection<S> {
+    fn request(&self) -> &Request {
+        &self.request
+    }
+
+    fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<Result<Part, BodyError>> {
+        if self.tunnel {
+            return self.poll_raw(cx, into);
+        }
+        loop {
+            match self.decoder.decode(&mut self.input, into) {
+                Ok(Decoded::Data) => return Poll::Ready(Ok(Part::Data)),
+                Ok(Decoded::End) => return Poll::Ready(Ok(Part::End)),
+                Ok(Decoded::More) => {}
+                Err(error) => {
+                    self.keep_alive = false;
+                    return Poll::Ready(Err(BodyError::Malformed(error.message())));
+                }
+            }
+            if std::mem::take(&mut self.expecting) {
+                self.interim(100, std::iter::empty());
+                // Whoever reads a body has nothing else to write yet; what is not taken now goes with the response.
+                let _ = self.poll_flush(cx);
+            }
+            if let Err(error) = ready!(self.poll_more(cx)) {
+                self.keep_alive = false;
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    fn trailers(&self) -> Option<&Fields> {
+        self.decoder.trailers()
+    }
+
+    fn interim<'f>(&mut self, status: u16, fields: impl Iterator<Item = Field<'f>>) {
+        if self.request.version == Version::Http10 || self.started() {
+            return;
+        }
+        if status == 100 {
+            self.expecting = false;
+        }
+        head::write_status_line(&mut self.output, status, reason(status).as_bytes());
+        fields.for_each(|field| field.write(&mut self.output));
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    fn close_after(&mut self) {
+        self.keep_alive = false;
+    }
+
+    fn start<'f>(&mut self, status: u16, phrase: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
+        if self.output.capacity() == 0 {
+            self.output = self.thread.buffers.take();
+        }
+        self.thread.counters().responded(status);
+        // From here on a client that waits for 100 may not send its body at all: the connection's state is unknown.
+        if self.expecting || self.thread.stopping() {
+            self.keep_alive = false;
+        }
+        head::write_status_line(&mut self.output, status, phrase);
+        let mut dated = false;
+        for field in fields {
+            dated |= is_date(&field);
+            field.write(&mut self.output);
+        }
+        if !dated {
+            self.output.extend_from_slice(b"Date: ");
+            self.thread.with_date(|date| self.output.extend_from_slice(date));
+            self.output.extend_from_slice(b"\r\n");
+        }
+        self.write_framing(body);
+        self.write_connection(body == ReplyBody::Tunnel);
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    fn started(&self) -> bool {
+        self.reply != Reply::Awaited
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
+        let length = data.len() as u64;
+        match self.reply {
+            Reply::Length(left) if length > left => return Poll::Ready(Err(self.lost())),
+            Reply::Chunked(0) if length > 0 => {
+                framing::encode_chunk_prefix(&mut self.output, data.len());
+                self.reply = Reply::Chunked(length);
+            }
+            _ => {}
+        }
+        let sent = if self.output.len() + data.len() <= GATHER {
+            self.output.extend_from_slice(data);
+            data.clear();
+            Poll::Ready(Ok(()))
+        } else {
+            self.poll_send(cx, data)
+        };
+        let taken = length - data.len() as u64;
+        match &mut self.reply {
+            Reply::Length(left) => *left -= taken,
+            Reply::Chunked(left) if taken > 0 => {
+                *left -= taken;
+                if *left == 0 {
+                    self.output.extend_from_slice(framing::CHUNK_END);
+                }
+            }
+            _ => {}
+        }
+        sent
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.poll_drain(cx)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), Gone>> {
+        match self.reply {
+            Reply::Chunked(_) => framing::encode_last_chunk(&mut self.output, trailers),
+            Reply::Length(left) if left > 0 => return Poll::Ready(Err(self.lost())),
+            Reply::Awaited | Reply::Broken => return Poll::Ready(Err(self.lost())),
+            _ => {}
+        }
+        self.reply = Reply::Ending;
+        ready!(self.poll_drain(cx))?;
+        if self.tunnel && ready!(std::pin::pin!(self.stream.shutdown()).poll(cx)).is_err() {
+            return Poll::Ready(Err(self.lost()));
+        }
+        self.reply = Reply::Done;
+        Poll::Ready(Ok(()))
+    }
+
+    /// The end of what the client sends may be a half-close; only a reset says that it wants no answer. Nobody waits for
+    /// that on the socket, so it is looked for now and then: requests that take so long can bear a system call.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.tunnel || !self.decoder.is_done() {
+            return Poll::Pending;
+        }
+        loop {
+            if !self.reading.is_set() {
+                self.reading.set(LOOK_FOR_RESET);
+            }
+            ready!(self.reading.poll(cx));
+            self.reading.clear();
+            if stream::was_reset(self.stream.socket()) {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
