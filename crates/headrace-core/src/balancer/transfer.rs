@@ -219,6 +219,10 @@ impl<'a> Transfer<'a> {
                 Stage::Head => ready!(self.poll_head(cx, exchange))?,
                 Stage::Body => ready!(self.poll_body(cx, exchange))?,
                 Stage::Finish => {
+                    // What the client had no room for when the end was read.
+                    if !self.data.is_empty() {
+                        ready!(exchange.poll_write(cx, &mut self.data)).map_err(|_| GONE)?;
+                    }
                     ready!(exchange.poll_finish(cx, self.decoder.trailers())).map_err(|_| GONE)?;
                     self.stage = Stage::Done;
                 }
