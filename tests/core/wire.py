@@ -160,9 +160,13 @@ class Stream:
         return Message(start, [parse_field(line) for line in lines], head)
 
     def read_chunked(self, message: Message) -> None:
-        while size := int(self.until(b"\r\n").split(b";")[0], 16):
-            message.body += self.read(size)
-            assert self.read(2) == b"\r\n"
+        body = bytearray()
+        try:
+            while size := int(self.until(b"\r\n").split(b";")[0], 16):
+                body += self.read(size)
+                assert self.read(2) == b"\r\n"
+        finally:
+            message.body = bytes(body)
         while (line := self.until(b"\r\n")) != b"\r\n":
             message.trailers.append(parse_field(line[:-2].decode("latin-1")))
 
