@@ -64,9 +64,9 @@ class Stack:
     def ca(self) -> Path:
         return self.state / "certs" / "ca.pem"
 
-    @cached_property
+    @property
     def trust(self) -> ssl.SSLContext:
-        """What a client needs to verify the balancer and its admin port."""
+        """What a client needs to verify the balancer and its admin port; a new one each time, as clients change it."""
         return ssl.create_default_context(cafile=str(self.ca))
 
     def client(self, **options: Any) -> httpx.Client:

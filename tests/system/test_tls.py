@@ -45,13 +45,12 @@ def test_it_fulfils_mozillas_intermediate_profile(stack: Stack):
 
 
 def session(
-    stack: Stack, version: ssl.TLSVersion, earlier: ssl.SSLSession | None = None
-) -> tuple[ssl.SSLSession, bool]:
+    stack: Stack, trust: ssl.SSLContext, earlier: ssl.SSLSession | None = None
+) -> tuple[ssl.SSLSession | None, bool | None]:
     """A connection with one request; its session and whether it resumed `earlier`."""
-    stack.trust.minimum_version = stack.trust.maximum_version = version
     with (
         socket.create_connection(("127.0.0.1", stack.port), timeout=10) as plain,
-        stack.trust.wrap_socket(plain, server_hostname="localhost", session=earlier) as connection,
+        trust.wrap_socket(plain, server_hostname="localhost", session=earlier) as connection,
     ):
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         while connection.recv(4096):
@@ -61,9 +60,11 @@ def session(
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 def test_a_session_is_resumed(stack: Stack, version: ssl.TLSVersion):
-    first, resumed = session(stack, version)
+    trust = stack.trust
+    trust.minimum_version = trust.maximum_version = version
+    first, resumed = session(stack, trust)
     assert not resumed
-    assert session(stack, version, first)[1]
+    assert session(stack, trust, first)[1]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["1.0", "1.1"])
