@@ -72,6 +72,7 @@ async def test_reads_wait_for_what_is_still_on_its_way(serve):
     def app(environ, start_response):
         start_response("200 OK", [])
         body = environ["wsgi.input"]
+        assert "HTTP_TRANSFER_ENCODING" not in environ
         return [b"|".join([body.read(4), body.readline(9), body.read(100), body.read(1)])]
 
     wire = await (await serve(Bridge(app))).wire()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 READ_AHEAD: Final = 65536
 PLAIN_NAMES: Final = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+# HTTP_PROXY would look like a setting, and a transfer coding has been undone by the time the app reads.
+NOT_TOLD: Final = frozenset({b"proxy", b"transfer-encoding"})
 Environ = dict[str, Any]
 
 
@@ -76,6 +78,7 @@ def environment(scope: Scope, body: io.BufferedIOBase) -> Environ:
         "REQUEST_URI": _target(scope),
         "SERVER_NAME": host,
         "SERVER_PORT": str(port or 0),
+        "SERVER_SOFTWARE": "headrace",
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
@@ -101,8 +104,8 @@ def _target(scope: Scope) -> str:
 
 def _add_fields(environ: Environ, fields: list[tuple[bytes, bytes]]) -> None:
     for name, value in fields:
-        # An underscore would look like the hyphen of another field here, and HTTP_PROXY like a setting.
-        if b"_" in name or name == b"proxy":
+        # An underscore would look like the hyphen of another field here.
+        if b"_" in name or name in NOT_TOLD:
             continue
         key = PLAIN_NAMES.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")

@@ -38,7 +38,7 @@ class Bridge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request; a WSGI app knows no other conversation."""
         if scope["type"] != "http":
-            raise ValueError(f"a WSGI app has no {scope['type']}")
+            return
         call = Call(self._app, scope, receive, send)
         try:
             await call.run(self._pool)
