@@ -193,6 +193,7 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
                     problem.send(&mut stream, None).await;
                 }
             }
+            stream.settle().await;
         });
     }
 

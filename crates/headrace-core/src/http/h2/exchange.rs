@@ -14,6 +14,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use tokio::task::yield_now;
 
 use super::{SPARE_REQUESTS, Shared, body::Body, request, response};
 use crate::{
@@ -86,6 +87,14 @@ impl Stream {
 
     pub(super) fn refused(&self, why: Refused) {
         self.shared.thread.counters().refuse(why);
+    }
+
+    /// Ends what the handler left unfinished. The reset would overtake what was written just before, so the connection's
+    /// task goes first.
+    pub(super) async fn settle(self) {
+        if self.started() && self.reply != Reply::Done {
+            yield_now().await;
+        }
     }
 
     fn lost(&mut self) -> Gone {

@@ -103,6 +103,8 @@ fn read_fields(
         out.fields_mut().push_known(Known::Cookie, b"cookie", &cookie);
     }
     out.body = match length {
+        // Not whole before the client says so: data may still contradict it.
+        Some(0) if !ended => BodyKind::Chunked,
         Some(length) => BodyKind::Length(length),
         None if ended => BodyKind::None,
         None => BodyKind::Chunked,
@@ -171,6 +173,7 @@ mod tests {
         assert_eq!(post(&[], false), Ok(BodyKind::Chunked));
         assert_eq!(post(&[("content-length", "5")], false), Ok(BodyKind::Length(5)));
         assert_eq!(post(&[("content-length", "0")], true), Ok(BodyKind::Length(0)));
+        assert_eq!(post(&[("content-length", "0")], false), Ok(BodyKind::Chunked));
         for bad in ["", "+5", "5 ", "5,5", "0x5", "99999999999999999999"] {
             assert_eq!(post(&[("content-length", bad)], false), Err(400), "{bad}");
         }
