@@ -103,7 +103,7 @@ impl Listener {
         self.0.set_tls(Arc::clone(&tls.0)).map_err(raise)
     }
 
-    fn close(&self) {
-        self.0.close();
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
     }
 }

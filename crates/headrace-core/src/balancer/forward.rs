@@ -33,6 +33,12 @@ use crate::{
 /// A request that may not be repeated rides on a pooled connection only if that was busy so lately: a server that closes
 /// idle connections earlier than this would have little use of keeping them.
 const UNREPEATABLE_IDLE: Duration = Duration::from_millis(250);
+/// After the end of a pooled connection, how long a reset may take to follow.
+const RESET_PAUSES: [Duration; 3] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(25),
+];
 /// How long one server may take to accept a connection while there is another to go to.
 const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 
@@ -222,18 +228,28 @@ impl Attempts<'_> {
                 Ok(())
             }
             Err(failure) => Err(Failed {
-                stale: connection.pooled && self.is_unanswered(&failure, &connection.stream),
+                stale: connection.pooled && self.is_stale(&failure, &connection.stream).await,
                 failure,
             }),
         }
     }
 
     /// Whether the request failed so that it may be sent again for the sake of the connection alone.
-    fn is_unanswered(&self, failure: &Failure, stream: &ServerStream) -> bool {
-        match failure {
-            Failure::Closed { seen: false, error } => self.repeatable || stream.refused_request(error.as_ref()),
-            _ => false,
+    async fn is_stale(&self, failure: &Failure, stream: &ServerStream) -> bool {
+        let Failure::Closed { seen: false, error } = failure else {
+            return false;
+        };
+        if self.repeatable {
+            return true;
         }
+        // A server that says goodbye before it closes (TLS does) is seen to have left unread what it had a moment later.
+        for pause in RESET_PAUSES {
+            if stream.refused_request(error.as_ref()) {
+                return true;
+            }
+            sleep(pause).await;
+        }
+        stream.refused_request(error.as_ref())
     }
 
     /// Prepares another attempt, or says why there is none.

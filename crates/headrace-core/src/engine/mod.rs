@@ -56,6 +56,9 @@ pub trait Source: Send + Sync + 'static {
     fn handler(&self, thread: &Rc<Thread>) -> Rc<Self::Handler>;
 }
 
+/// How long closing a listener waits for a thread that is busy.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
 struct Runner {
     commands: mpsc::UnboundedSender<Command>,
     join: JoinHandle<()>,
@@ -222,7 +225,12 @@ impl Listener {
         }
     }
 
+    /// Accepts no more. Returns once no thread does.
     pub fn close(&self) {
         self.close.send_replace(true);
+        let by = Instant::now() + CLOSE_PATIENCE;
+        while !self.close.is_closed() && Instant::now() < by {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
