@@ -65,6 +65,7 @@ async def raw(port, authority):
     try:
         yield reader, writer
     finally:
+        writer.close()
         writer.transport.abort()
 
 

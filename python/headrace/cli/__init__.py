@@ -43,9 +43,9 @@ class VerbGroup(click.Group):
 
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - slow, and seldom needed
+        from headrace._core import __version__  # noqa: PLC0415 - slow, and seldom needed
 
-        click.echo(f"headrace {version('headrace')}")
+        click.echo(f"headrace {__version__}")
         ctx.exit()
 
 
