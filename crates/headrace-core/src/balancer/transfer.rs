@@ -25,7 +25,7 @@ use crate::{
         head::{ResponseBody, ResponseHead, parse_response},
     },
     net::{
-        buffers::LARGE,
+        buffers::{LARGE, MEDIUM, Permit},
         clock::Timer,
         stream::{self, ServerStream},
     },
@@ -106,6 +106,8 @@ pub(super) struct Transfer<'a> {
     stage: Stage,
     decoder: Decoder,
     data: BytesMut,
+    /// To read a long body in large pieces.
+    permit: Option<Permit>,
     keep_alive: bool,
     tunnel: bool,
     interims: u32,
@@ -135,6 +137,7 @@ impl<'a> Transfer<'a> {
             stage: Stage::Head,
             decoder: Decoder::none(),
             data: BytesMut::new(),
+            permit: None,
             keep_alive: false,
             tunnel: false,
             interims: 0,
@@ -319,6 +322,21 @@ impl<'a> Transfer<'a> {
         }
     }
 
+    fn body_room<X: Exchange>(&mut self, _: &X) -> usize {
+        let left = self.decoder.remaining().unwrap_or(u64::MAX);
+        if left <= READ as u64 {
+            return READ;
+        }
+        if X::LARGE_PIECES && left > MEDIUM as u64 && self.permit.is_none() {
+            self.permit = self.local.thread.buffers.permit();
+        }
+        // One buffer is enough where the other is empty.
+        if self.input.is_empty() && self.input.capacity() < self.data.capacity() {
+            std::mem::swap(self.input, &mut self.data);
+        }
+        self.permit.as_ref().map_or(MEDIUM, |_| LARGE)
+    }
+
     fn poll_body(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
         loop {
             if self.data.is_empty() {
@@ -334,10 +352,7 @@ impl<'a> Transfer<'a> {
             if self.stage == Stage::Finish {
                 return Poll::Ready(Ok(()));
             }
-            let room = match self.decoder.remaining() {
-                Some(left) => LARGE.min(usize::try_from(left).unwrap_or(LARGE).max(READ)),
-                None => LARGE,
-            };
+            let room = self.body_room(exchange);
             match self.poll_read(cx, room) {
                 Poll::Ready(Ok(length)) if length > 0 => {}
                 Poll::Ready(Ok(_)) => match self.decoder.on_eof() {

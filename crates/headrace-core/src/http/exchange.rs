@@ -67,6 +67,9 @@ pub enum ReplyBody {
 }
 
 pub trait Exchange {
+    /// Whether the body of a response leaves in the pieces it is written in, so that large ones are cheaper.
+    const LARGE_PIECES: bool;
+
     fn request(&self) -> &Request;
 
     fn peer(&self) -> &Peer;

@@ -35,7 +35,7 @@ use crate::{
     engine::Thread,
     metrics::Refused,
     net::{
-        buffers::LARGE,
+        buffers::{LARGE, MEDIUM, Permit},
         clock::{IDLE, Timer},
         stream::{self, ClientStream},
     },
@@ -74,6 +74,8 @@ struct Connection<S> {
     refused: bool,
     /// The client waits for 100 (Continue) before it sends its body.
     expecting: bool,
+    /// To read a long body in large pieces.
+    permit: Option<Permit>,
     pace: Pace,
     reading: Timer,
     writing: Timer,
@@ -109,6 +111,7 @@ impl<S: ClientStream> Connection<S> {
             tunnel: false,
             refused: false,
             expecting: false,
+            permit: None,
             pace: Pace::default(),
             reading,
             writing,
@@ -290,9 +293,9 @@ impl<S: ClientStream> Connection<S> {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         let now = self.thread.clock.now();
         let room = match self.decoder.remaining() {
-            Some(left) if left > READ as u64 => LARGE.min(usize::try_from(left).unwrap_or(LARGE)),
-            Some(_) => READ,
-            None => LARGE,
+            Some(left) if left <= READ as u64 => READ,
+            Some(left) if left <= MEDIUM as u64 => MEDIUM,
+            _ => self.body_room(),
         };
         match self.poll_fill(cx, room) {
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(BodyError::Gone)),
@@ -315,6 +318,13 @@ impl<S: ClientStream> Connection<S> {
                 Poll::Ready(Err(BodyError::TooSlow))
             }
         }
+    }
+
+    fn body_room(&mut self) -> usize {
+        if self.permit.is_none() {
+            self.permit = self.thread.buffers.permit();
+        }
+        self.permit.as_ref().map_or(MEDIUM, |_| LARGE)
     }
 
     fn write_connection(&mut self, tunnel: bool) {

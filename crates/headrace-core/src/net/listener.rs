@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::address::Address;
+use super::{address::Address, buffers::LARGE};
 use crate::{
     engine::{Event, Open, Thread},
     error::Error,
@@ -182,11 +182,13 @@ async fn handshake(thread: &Thread, socket: TcpStream, config: Arc<ServerConfig>
     timer.join(super::clock::IDLE);
     let accepting = Box::pin(TlsAcceptor::from(config).accept(socket));
     let counters = thread.counters();
-    let Some(Ok(stream)) = timer.within(thread.limits().header_timeout, accepting).await else {
+    let Some(Ok(mut stream)) = timer.within(thread.limits().header_timeout, accepting).await else {
         counters.tls_failed.add(1);
         return None;
     };
     counters.tls_handshakes.add(1);
+    // As much as is written at once is encrypted at once and leaves in one system call.
+    stream.get_mut().1.set_buffer_limit(Some(LARGE));
     if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
         counters.tls_resumed.add(1);
     }

@@ -20,6 +20,7 @@ const LINGER: Duration = Duration::from_secs(2);
 impl<S: ClientStream> Connection<S> {
     /// After the handler: whether the connection can take another request.
     pub(super) async fn settle(&mut self) -> bool {
+        self.permit = None;
         if self.reply != Reply::Done {
             self.break_off().await;
             return false;

@@ -26,6 +26,8 @@ const GATHER: usize = 16 * 1024;
 const LOOK_FOR_RESET: Duration = Duration::from_secs(1);
 
 impl<S: ClientStream> Exchange for Connection<S> {
+    const LARGE_PIECES: bool = true;
+
     fn request(&self) -> &Request {
         &self.request
     }

@@ -158,6 +158,9 @@ impl Stream {
 }
 
 impl Exchange for Stream {
+    /// Data frames are 16 KiB at most.
+    const LARGE_PIECES: bool = false;
+
     fn request(&self) -> &Request {
         &self.request
     }
