@@ -125,13 +125,14 @@ def test_http_2_is_told_to_go_away_and_may_finish(start_server, start_balancer, 
     assert stopping.result() is True
 
 
-def test_an_idle_http_2_connection_is_told_to_go_away(start_server, start_balancer, tls):
+def test_an_idle_http_2_connection_is_told_to_go_away(start_server, start_balancer, tls, in_background):
     proxy = start_balancer([start_server(echoes)], tls=tls)
     client = proxy.http2()
     assert client.get().status == 200
-    assert proxy.engine.stop(10.0) is True
+    stopping = in_background(proxy.engine.stop, 10.0)
     client.until(lambda: client.closed)
     assert client.goaway == 0
+    assert stopping.result() is True
 
 
 def test_after_the_stop_there_are_no_events(start_balancer):

@@ -248,7 +248,9 @@ def test_the_engine_counts(start_server, start_balancer):
     client = proxy.client()
     for _ in range(3):
         client.get()
-    proxy.client().exchange("GET", "/", "Content-Length: x")
+    refused = proxy.client()
+    refused.exchange("GET", "/", "Content-Length: x")
+    refused.close()
     client.close()
     assert eventually(lambda: proxy.engine.counters().connections_open == 0)
     counters = proxy.engine.counters()
