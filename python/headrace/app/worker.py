@@ -6,6 +6,7 @@ shutdown. Seen from outside, `/ping` turns from 503 to 200 and back.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -51,6 +52,7 @@ def main(channel: int) -> int:
         with socket.socket(fileno=orders.listener) as listener:
             try:
                 worker = Worker(orders, _app(orders.plan), parent)
+                _enable_own_loggers()
                 listener.listen(BACKLOG)
             except (HeadraceError, OSError) as error:
                 parent.tell(News(NewsKind.BROKEN, str(error)))
@@ -65,6 +67,13 @@ def _app(plan: Plan) -> Application:
 def _log_to_stderr(orders: Orders) -> None:
     layout = f"%(asctime)s %(levelname)s worker {orders.index} %(name)s: %(message)s"
     logging.basicConfig(level=orders.plan.log_level.upper(), format=layout)
+
+
+def _enable_own_loggers() -> None:
+    """Undo what an app does to all loggers that it finds when it configures logging the usual way."""
+    for name, existing in logging.root.manager.loggerDict.items():
+        if name.startswith("headrace.") and isinstance(existing, logging.Logger):
+            existing.disabled = False
 
 
 @dataclass
@@ -94,6 +103,9 @@ class Worker:
             self.readiness.become(Stage.FAILED, str(error))
             self.parent.tell(News(NewsKind.FAILED, str(error)))
             return
+        # What the app has made by now lives as long as it does: the garbage collector needn't look at it ever again.
+        gc.collect()
+        gc.freeze()
         self.readiness.become(Stage.READY)
         self.parent.tell(News(NewsKind.READY))
         if agent is not None:
