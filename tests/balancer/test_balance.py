@@ -164,7 +164,8 @@ async def test_a_restarted_balancer_has_its_servers_back_at_once(state, how):
     async with app_server("one") as one:
         async with balance(state) as running:
             server = await running.register(one)
-            await eventually(lambda: '"up"' in (state / "membership.json").read_text())
+            file = state / "membership.json"
+            await eventually(lambda: file.exists() and '"up"' in file.read_text())
             await running.end(how)
         flags = ("--address", running.address, "--admin", running.admin_address)
         async with balance(state, *flags) as again:
