@@ -40,7 +40,7 @@ lint: $(VENV)/.test  ## formats, lints and types, Rust and Python
 	$(BIN)/stubtest headrace._core
 
 bench: $(VENV)/.test  ## ours beside nginx, HAProxy, h2o and Caddy: a table and plots in bench/results
-	$(BIN)/headrace bench
+	$(BIN)/headrace bench $(ARGS)
 
 fuzz: SECONDS ?= 60
 fuzz:  ## each fuzz target for SECONDS (60 by default), on the stable toolchain

@@ -18,7 +18,7 @@ use rustls::{
 use super::address::Address;
 use crate::error::Error;
 
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 fn wrong(file: &str, why: impl Display) -> Error {
     Error::Tls(format!("{file}: {why}"))
