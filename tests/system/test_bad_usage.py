@@ -17,7 +17,7 @@ MISTAKES = {
     "port that is no number": (2, ["http"], ("balance", "--address", "127.0.0.1:http"), {}, ""),
     "app server's port": (2, ["99999"], ("serve", "plain:app", "--port", "99999"), {}, ""),
     "unreadable certificate": (
-        (1, 2), ["missing.pem"], ("balance", *FREE, "--cert", "missing.pem", "--key", "missing.key"), {}, "",
+        (1, 2), ["missing."], ("balance", *FREE, "--cert", "missing.pem", "--key", "missing.key"), {}, "",
     ),
     "certificate without its key": (2, ["key"], ("balance", *FREE, "--cert", "missing.pem"), {}, ""),
     "unknown setting in the file": (
