@@ -14,6 +14,7 @@ from headrace._core import Balancer, BalancerOptions, Engine, Event, Limits, Rou
 from .app_server import AppServer, Script
 from .certificates import Authority, Leaf
 from .http2 import Http2Client
+from .process import Process
 from .wire import Client, eventually
 
 if TYPE_CHECKING:
@@ -168,6 +169,19 @@ def balancers(authority: Authority) -> Iterator[StartBalancer]:
             stack.callback(proxy.close)
             proxy.publish(servers, **service)
             return proxy
+
+        yield start
+
+
+@pytest.fixture
+def start_process() -> Iterator[Callable[..., Process]]:
+    """Starts balancers in processes of their own."""
+    with contextlib.ExitStack() as stack:
+
+        def start(server: str, **options: Any) -> Process:
+            process = Process(server, **options)
+            stack.callback(process.close)
+            return process
 
         yield start
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from headrace._core import BalancerOptions, CoreError
+
 from .app_server import answers, echoes
-from .wire import reply
+from .wire import Client, reply
 
 LOOPBACK = {"trusted": ["127.0.0.0/8"]}
 
@@ -74,6 +76,30 @@ def test_trust_is_for_the_named_networks_only(sees):
         sees("X-Forwarded-For: 1.2.3.4", options={"trusted": ["10.0.0.0/8", "::1/128"]})["x-forwarded-for"]
         == "127.0.0.1"
     )
+
+
+@pytest.mark.parametrize(
+    ("trusted", "expected"), [([], "::1"), (["::1/128"], "1.2.3.4, ::1"), (["::/0"], "1.2.3.4, ::1")]
+)
+def test_addresses_may_be_of_ipv6(sees, trusted, expected):
+    message = sees("X-Forwarded-For: 1.2.3.4", options={"trusted": trusted}, address="[::1]:0")
+    assert message["x-forwarded-for"] == expected
+
+
+@pytest.mark.parametrize(("trusted", "expected"), [([], "127.0.0.1"), (["127.0.0.0/8"], "1.2.3.4, 127.0.0.1")])
+def test_an_ipv4_client_of_a_dual_listener_is_one(start_server, start_balancer, trusted, expected):
+    app = start_server(echoes)
+    address = start_balancer([app], options={"trusted": trusted}, address="[::]:0").address
+    client = Client(f"127.0.0.1:{address.rpartition(':')[2]}")
+    client.get("/", "X-Forwarded-For: 1.2.3.4")
+    client.close()
+    assert app.requests[0]["x-forwarded-for"] == expected
+
+
+@pytest.mark.parametrize("network", ["", "nonsense", "10.0.0.0/33", "10.0.0.0/x", "::/129", "localhost"])
+def test_a_network_that_cannot_be_is_refused(network):
+    with pytest.raises((CoreError, ValueError)):
+        BalancerOptions(trusted=[network])
 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded-Proto", "X_REQUEST_ID"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from .app_server import Connection, answers, answers_once, echoes
-from .wire import chunked, reply, request
+from .wire import Client, chunked, reply, request
 
 
 def test_a_connection_serves_one_request_after_another(start_server, start_balancer):
@@ -272,3 +274,29 @@ def test_a_server_that_refuses_a_body_unread_is_heard(start_server, start_balanc
     client.send(request("POST", "/", "Content-Length: 5000000", body=b"x" * 1000))
     response = client.response()
     assert (response.status, response.body) == (413, b"too much")
+
+
+def test_a_refusal_is_heard_by_who_still_sends(start_server, start_balancer, in_background):
+    """A reset for the unread rest would take the response with it (RFC 9112, 9.6)."""
+
+    def refuses(connection: Connection) -> None:
+        connection.head()
+        connection.send(reply(b"no", "Connection: close", status="401 Unauthorized"))
+        connection.half_close()
+        connection.rest()
+
+    client = start_balancer([start_server(refuses)]).client()
+    in_background(sends_all, client, 5_000_000)
+    response = client.response()
+    assert (response.status, response.body) == (401, b"no")
+
+
+def test_a_refusal_of_the_balancer_is_heard_by_who_still_sends(start_server, start_balancer, in_background):
+    client = start_balancer([start_server(echoes)], options={"max_body": 1000}).client()
+    in_background(sends_all, client, 5_000_000)
+    assert client.response().status == 413
+
+
+def sends_all(client: Client, size: int) -> None:
+    with contextlib.suppress(OSError):
+        client.send(request("POST", "/", f"Content-Length: {size}", body=bytes(size)))

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from headrace._core import Server
+
 from .app_server import Connection, Gate, answers, answers_once, echoes
 from .http2 import head
 from .wire import PATIENCE, chunked, eventually, reply
@@ -286,6 +288,52 @@ def test_a_server_that_breaks_off_resets_one_stream(proxied):
     assert (response.body, response.ended) == (b"hello", False)
     assert response.reset is not None
     assert client.get("/fine").body == b"ok"
+
+
+def test_a_body_over_the_limit_is_refused(proxied):
+    app, _, client = proxied(echoes, options={"max_body": 1000})
+    stream = client.start(head("POST", "/", ("content-length", "1001")), end=False)
+    assert client.started(stream).status == 413
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, bytes(1001))
+    assert client.started(stream).status == 413
+    assert client.exchange(head("POST"), bytes(1000)).status == 200
+    assert [message.complete for message in app.requests if message.body != b""].count(True) == 1
+
+
+def test_a_refusal_during_an_upload_leaves_the_connection(proxied):
+    def refuses(connection: Connection) -> None:
+        while (message := connection.head()) and message.method == "GET":
+            connection.send(reply())
+        connection.send(reply(b"no", "Connection: close", status="401 Unauthorized"))
+
+    _, _, client = proxied(refuses)
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, bytes(10_000))
+    response = client.response(stream)
+    assert (response.status, response.body, response.ended) == (401, b"no", True)
+    assert client.get().body == b"ok"
+
+
+def test_a_switch_of_protocols_is_a_502(proxied):
+    _, _, client = proxied(answers(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"))
+    assert client.get().status == 502
+
+
+def test_a_reset_in_the_queue_gives_the_place_back(start_server, start_balancer, tls):
+    gate = Gate()
+    app = start_server(gate)
+    proxy = start_balancer([Server("s0", app.address, capacity=1)], tls=tls, options={"queue_timeout": 30.0})
+    client = proxy.http2()
+    first = client.start(head("GET", "/first"))
+    assert eventually(lambda: gate.waiting == 1)
+    queued = client.start(head("GET", "/queued"))
+    assert eventually(lambda: proxy.engine.counters().queued == 1)
+    client.reset(queued, CANCEL)
+    assert eventually(lambda: proxy.engine.counters().queued == 0)
+    gate.open()
+    assert client.response(first).status == 200
+    assert app.targets == ["/first"]
 
 
 def test_a_slow_server_slows_the_client(proxied):

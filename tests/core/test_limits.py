@@ -11,6 +11,7 @@ import pytest
 from headrace._core import CoreError
 
 from .app_server import Connection, answers, echoes
+from .http2 import head
 from .wire import PATIENCE, Client, eventually, reply, request
 
 
@@ -164,9 +165,56 @@ def test_a_client_that_reads_slowly_is_served(start_server, start_balancer):
 def test_an_http_2_client_that_opens_no_window_is_cut(start_server, start_balancer, tls):
     app = start_server(answers(reply(bytes(1_000_000))))
     client = start_balancer([app], tls=tls, limits={"write_idle_timeout": 0.4}).http2(reading=False)
-    stream = client.start([(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", "/")])
+    stream = client.start(head())
     client.until(lambda: client.replies[stream].reset is not None or client.closed or client.goaway is not None)
     assert not client.replies[stream].ended
+
+
+def test_an_http_2_client_that_says_nothing_is_cut(start_server, start_balancer, tls, authority):
+    proxy = start_balancer([start_server(echoes)], tls=tls, limits={"header_timeout": 0.3, "keep_alive_http2": 0.3})
+    client = proxy.client(tls=authority.client_context("h2"))
+    client.rest()
+    assert eventually(lambda: proxy.engine.counters().connections_open == 0)
+
+
+def test_an_http_2_head_that_stops_is_cut(start_server, start_balancer, tls):
+    app = start_server(echoes)
+    client = start_balancer([app], tls=tls, limits={"header_timeout": 0.3}).http2()
+    client.raw(b"\0\0\1\1\0\0\0\0\1\x82")  # HEADERS without END_HEADERS: :method GET
+    client.until(lambda: client.closed)
+    assert app.received == b""
+
+
+@pytest.mark.parametrize("limits", [{"body_idle_timeout": 0.3}, {"body_min_rate": 1000, "body_grace": 0.3}])
+def test_an_http_2_body_that_stops_is_cut(start_server, start_balancer, tls, limits):
+    app = start_server(echoes)
+    client = start_balancer([app], tls=tls, limits=limits).http2()
+    stream = client.start(head("POST"), end=False)
+    client.data(stream, b"some")
+    response = client.response(stream)
+    assert response.reset is not None or response.status == 408
+    assert eventually(lambda: app.connections[0].sock.fileno() == -1)
+    assert not app.requests[0].complete
+    assert client.get("/next").body == b"/next"
+
+
+def test_open_files_are_finite(start_server, start_process):
+    """Clients are refused before the process has no file left for the servers; later ones are served again."""
+    process = start_process(start_server(echoes).address, files=80)
+    crowd = [Client(process.address) for _ in range(150)]
+    served = [client for client in crowd if not client.readable(0)]
+    assert len(served) >= 20
+    assert served[0].get().status == 200
+    for client in crowd:
+        client.close()
+
+    def recovered() -> bool:
+        client = Client(process.address)
+        with contextlib.closing(client), contextlib.suppress(OSError, EOFError):
+            return client.get().status == 200
+        return False
+
+    assert eventually(recovered)
 
 
 def test_connections_over_the_limit_are_refused_and_counted(start_server, start_balancer):

@@ -3,64 +3,13 @@
 from __future__ import annotations
 
 import select
-import subprocess
-import sys
-import textwrap
 import threading
-from pathlib import Path
-
-import pytest
 
 from .app_server import Connection, echoes
 from .wire import PATIENCE, Client, eventually, reply, request
 
-BALANCER = textwrap.dedent(
-    """
-    import sys
-    from headrace._core import Balancer, BalancerOptions, Engine, Limits, Route, RoutingTable, Server, Service
-
-    engine = Engine(threads=1)
-    balancer = Balancer(BalancerOptions(max_body=1 << 40))
-    balancer.publish(RoutingTable([Service("web", [Server("s0", sys.argv[1])])], [Route("web")]))
-    listener = engine.listen("127.0.0.1:0", balancer)
-    print(listener.address, flush=True)
-    sys.stdin.read()
-    engine.stop(0)
-    """
-)
 FLAT = 8_000_000
 """Bytes that a process may grow by: a few read buffers, thread stacks, what the allocator keeps."""
-
-
-class Process:
-    """A balancer in a process of its own."""
-
-    def __init__(self, server: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", BALANCER, server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.address = self._process.stdout.readline().strip()
-
-    def resident(self) -> int:
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        (kilobytes,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
-        return int(kilobytes) * 1024
-
-    def close(self) -> None:
-        self._process.communicate(timeout=PATIENCE)
-
-
-@pytest.fixture
-def process():
-    started = []
-
-    def start(server: str) -> Process:
-        started.append(Process(server))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
 
 
 def warm(address: str) -> Client:
@@ -89,8 +38,8 @@ def source(connection: Connection) -> None:
             connection.send(part)
 
 
-def test_a_large_upload_passes_in_flat_memory(start_server, process):
-    balancer = process(start_server(sink).address)
+def test_a_large_upload_passes_in_flat_memory(start_server, start_process):
+    balancer = start_process(start_server(sink).address)
     client = warm(balancer.address)
     before = balancer.resident()
     client.send(request("POST", "/", f"Content-Length: {200 << 20}"))
@@ -103,8 +52,8 @@ def test_a_large_upload_passes_in_flat_memory(start_server, process):
     client.close()
 
 
-def test_a_large_download_passes_in_flat_memory(start_server, process):
-    balancer = process(start_server(source).address)
+def test_a_large_download_passes_in_flat_memory(start_server, start_process):
+    balancer = start_process(start_server(source).address)
     client = warm(balancer.address)
     before = balancer.resident()
     client.send(request("GET", "/large"))
@@ -127,7 +76,7 @@ def push(client: Client) -> int:
     return sent
 
 
-def test_a_slow_server_stops_the_client(start_server, process):
+def test_a_slow_server_stops_the_client(start_server, start_process):
     gate = threading.Event()
 
     def late(connection: Connection) -> None:
@@ -136,7 +85,7 @@ def test_a_slow_server_stops_the_client(start_server, process):
             connection.head()
         gate.wait(PATIENCE)
 
-    balancer = process(start_server(late).address)
+    balancer = start_process(start_server(late).address)
     client = warm(balancer.address)
     before = balancer.resident()
     client.send(request("POST", "/", f"Content-Length: {200 << 20}"))
@@ -146,9 +95,9 @@ def test_a_slow_server_stops_the_client(start_server, process):
     client.close()
 
 
-def test_a_slow_client_stops_the_server(start_server, process):
+def test_a_slow_client_stops_the_server(start_server, start_process):
     app = start_server(source)
-    balancer = process(app.address)
+    balancer = start_process(app.address)
     client = warm(balancer.address)
     slow = Client(balancer.address, receive_buffer=4096)
     before = balancer.resident()
@@ -159,8 +108,8 @@ def test_a_slow_client_stops_the_server(start_server, process):
     client.close()
 
 
-def test_idle_connections_are_cheap(start_server, process):
-    balancer = process(start_server(echoes).address)
+def test_idle_connections_are_cheap(start_server, start_process):
+    balancer = start_process(start_server(echoes).address)
     warm(balancer.address).close()
     before = balancer.resident()
     clients = [Client(balancer.address) for _ in range(1000)]

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from .app_server import Connection, Gate, echoes
+from .http2 import head
 from .wire import PATIENCE, Client, eventually, reply, request
 
 
@@ -103,6 +104,19 @@ def test_a_body_that_is_cut_does_not_look_whole(start_server, start_balancer):
     assert not client.rest().endswith(b"0\r\n\r\n")
 
 
+def test_a_tunnel_is_cut_by_the_deadline(start_server, start_balancer):
+    def tunnels(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        connection.some()
+
+    proxy = start_balancer([start_server(tunnels)])
+    client = proxy.client()
+    assert client.get("/", "Connection: Upgrade", "Upgrade: x").status == 101
+    assert proxy.engine.stop(0.3) is False
+    assert client.rest() == b""
+
+
 def test_a_second_call_cuts_it_short(held, in_background):
     proxy, _, _ = held
     stopping = in_background(proxy.engine.stop, 60.0)
@@ -115,7 +129,7 @@ def test_http_2_is_told_to_go_away_and_may_finish(start_server, start_balancer, 
     gate = Gate(reply(b"finished"))
     proxy = start_balancer([start_server(gate)], tls=tls)
     client = proxy.http2()
-    stream = client.start([(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", "/")])
+    stream = client.start(head())
     assert eventually(lambda: gate.waiting == 1)
     stopping = in_background(proxy.engine.stop, 30.0)
     client.until(lambda: client.goaway is not None)
