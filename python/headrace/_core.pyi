@@ -8,6 +8,29 @@ release the GIL. Durations are seconds (`float`), sizes are bytes (`int`), addre
 from collections.abc import Sequence
 from typing import Literal, final
 
+__all__ = [
+    "AddressError",
+    "Balancer",
+    "BalancerOptions",
+    "ClientTls",
+    "CoreError",
+    "Counters",
+    "Engine",
+    "Event",
+    "Histogram",
+    "Limits",
+    "Listener",
+    "Route",
+    "RoutingTable",
+    "Server",
+    "ServerStats",
+    "Service",
+    "TableError",
+    "Tls",
+    "TlsError",
+    "__version__",
+]
+
 __version__: str
 
 class CoreError(Exception):
@@ -209,8 +232,11 @@ class Server:
 
 @final
 class Service:
-    """The servers that may answer one kind of request, in picking order. With none, a request is refused with 503;
-    with `hold` it waits in the queue instead, because a server is expected back."""
+    """The servers that may answer one kind of request, in picking order.
+
+    With none, a request is refused with 503; with `hold` it waits in the queue instead, because a server
+    is expected back.
+    """
 
     def __new__(
         cls,
@@ -260,7 +286,7 @@ class BalancerOptions:
         queue_length: int = 1024,
         queue_timeout: float = 5.0,
         max_body: int = 16777216,
-        trusted: Sequence[str] = (),
+        trusted: Sequence[str] = ...,
         server: str | None = None,
         via: str | None = None,
         forwarded: bool = False,

@@ -50,20 +50,20 @@ impl Engine {
             .map_err(raise)
     }
 
-    #[pyo3(signature = (server, address, *, tls = None, path = "/ping".to_owned(), timeout = 5.0))]
+    #[pyo3(signature = (server, address, *, tls = None, path = "/ping", timeout = 5.0))]
     fn probe(
         &self,
         server: String,
         address: &str,
         tls: Option<PyRef<'_, ClientTls>>,
-        path: String,
+        path: &str,
         timeout: f64,
     ) -> PyResult<()> {
         let probe = balancer::Probe {
             server,
             address: address.parse().map_err(raise)?,
             tls: tls.map(|tls| tls.0.clone()),
-            path,
+            path: path.to_owned(),
             timeout: seconds("timeout", timeout)?,
         };
         balancer::probe(&self.0, probe).map_err(raise)

@@ -64,12 +64,12 @@ pub(crate) struct Route(RouteSpec);
 #[pymethods]
 impl Route {
     #[new]
-    #[pyo3(signature = (service, *, host = String::new(), path = "/".to_owned(), max_body = 0))]
-    fn new(service: String, host: String, path: String, max_body: u64) -> Self {
+    #[pyo3(signature = (service, *, host = "", path = "/", max_body = 0))]
+    fn new(service: String, host: &str, path: &str, max_body: u64) -> Self {
         Self(RouteSpec {
             service,
-            host,
-            path,
+            host: host.to_owned(),
+            path: path.to_owned(),
             max_body,
         })
     }
