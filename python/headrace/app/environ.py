@@ -1,6 +1,7 @@
 """What a WSGI app is told of a request: its environ, and its body as a file that may still be arriving."""
 
 import asyncio
+import functools
 import io
 import sys
 from collections import deque
@@ -104,11 +105,19 @@ def _target(scope: Scope) -> str:
 
 def _add_fields(environ: Environ, fields: list[tuple[bytes, bytes]]) -> None:
     for name, value in fields:
-        # An underscore would look like the hyphen of another field here.
-        if b"_" in name or name in NOT_TOLD:
+        key = _key(name)
+        if not key:
             continue
-        key = PLAIN_NAMES.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")
         if key in environ:
             text = f"{environ[key]}{'; ' if name == b'cookie' else ','}{text}"
         environ[key] = text
+
+
+@functools.lru_cache(maxsize=1024)
+def _key(name: bytes) -> str:
+    """What a field is called in the environ; empty when it isn't told."""
+    # An underscore would look like the hyphen of another field here.
+    if b"_" in name or name in NOT_TOLD:
+        return ""
+    return PLAIN_NAMES.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")

@@ -13,12 +13,13 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Final
 
 from headrace.app.asgi import Message, Receive, Scope, Send
 from headrace.app.environ import Body, ClientGoneError, Environ, environment
+from headrace.app.threads import Threads
 
 THREADS: Final = 32
 WSGIApp = Callable[..., Iterable[bytes]]
@@ -33,7 +34,7 @@ class Bridge:
 
     def __init__(self, app: WSGIApp, *, threads: int = THREADS) -> None:
         self._app = app
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="wsgi")
+        self._threads = Threads(threads, "wsgi")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request; a WSGI app knows no other conversation."""
@@ -41,7 +42,7 @@ class Bridge:
             return
         call = Call(self._app, scope, receive, send)
         try:
-            await call.run(self._pool)
+            await call.run(self._threads)
         except ClientGoneError:
             return
 
@@ -62,15 +63,15 @@ class Call:
         self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
-    async def run(self, pool: ThreadPoolExecutor) -> None:
+    async def run(self, threads: Threads) -> None:
         """Calls the app in a thread and sends what it gives back."""
         # Asking for the body says "100 Continue" to a client that waits for it, which is the app's to decide.
-        if not any(name == b"expect" for name, _ in self._scope["headers"]):
+        if self._scope["method"] == "GET" or not any(name == b"expect" for name, _ in self._scope["headers"]):
             await self._body.prefetch()
         environ = environment(self._scope, self._body.stream())
         answer = functools.partial(contextvars.copy_context().run, self._answer, environ)
         try:
-            rest = await self._loop.run_in_executor(pool, answer)
+            rest = await threads.call(answer)
         finally:
             if self._watcher is not None:
                 self._watcher.cancel()
