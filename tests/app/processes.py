@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import random
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -26,6 +28,17 @@ def until(probe: Callable[[], T | None], seconds: float = START, what: str = "th
         assert time.monotonic() < deadline, f"no {what} within {seconds:g} s"
         time.sleep(0.01)
     return answer
+
+
+def free_port(count: int = 1) -> int:
+    """The first of `count` free ports in a row, below those that the kernel hands out by itself."""
+    for _ in range(100):
+        first = random.randrange(20_000, 32_000 - count)
+        with contextlib.ExitStack() as sockets, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                sockets.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise AssertionError(f"no {count} free ports in a row")
 
 
 class Serve:

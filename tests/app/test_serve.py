@@ -11,7 +11,7 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from .processes import Serve, until
+from .processes import Serve, free_port, until
 
 
 def test_each_worker_has_a_port_and_tells_which_one_it_is(headrace_serve):
@@ -43,8 +43,7 @@ def test_unix_sockets_are_for_ourselves_and_go_with_the_process(headrace_serve, 
 
 
 def test_consecutive_ports_from_the_first(headrace_serve):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        first = free.getsockname()[1]
+    first = free_port(2)
     serve = headrace_serve("sample:app", "--plain", "--port", str(first), "--workers", "2")
     assert serve.urls == [f"http://127.0.0.1:{first}", f"http://127.0.0.1:{first + 1}"]
 
@@ -63,8 +62,7 @@ def test_a_websocket(headrace_serve):
 
 def test_ping_is_503_until_the_app_is_ready_and_nothing_is_announced(headrace_serve, project: Path):
     (project / "hold-startup").touch()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     serve = headrace_serve("sample:app", "--plain", "--port", str(port), ready=False)
 
     def ping() -> httpx.Response | None:
@@ -91,8 +89,7 @@ def test_ping_can_be_elsewhere(headrace_serve):
 
 def test_a_startup_that_fails_says_why_and_is_tried_again(headrace_serve, project: Path):
     (project / "fail-startup").touch()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     serve = headrace_serve("sample:app", "--plain", "--port", str(port), ready=False)
     reasons = set()
 

@@ -1,8 +1,8 @@
 """A pool of threads for calls that come from the event loop and answer into it.
 
 `concurrent.futures` would do; it makes two futures, a lock and a condition for each call. Here a call is an item of a
-queue on the way in and a callback of the loop on the way out. The threads are daemons: one that hangs in the app doesn't
-keep the process from ending.
+queue on the way in and a callback of the loop on the way out. The threads are daemons: one that hangs in the app
+doesn't keep the process from ending.
 """
 
 import asyncio

@@ -13,13 +13,15 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.app.asgi import Message, Receive, Scope, Send
 from headrace.app.environ import Body, ClientGoneError, Environ, environment
 from headrace.app.threads import Threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 THREADS: Final = 32
 WSGIApp = Callable[..., Iterable[bytes]]
@@ -59,7 +61,7 @@ class Call:
         self._start: Message | None = None
         self._started = False  # the start has been handed over, nothing can be replaced any more
         self._left: int | None = None  # bytes that the response's length still promises
-        self._sending: Future[None] | None = None
+        self._sending: "Future[None] | None" = None
         self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
