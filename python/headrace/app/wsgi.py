@@ -61,7 +61,7 @@ class Call:
         self._start: Message | None = None
         self._started = False  # the start has been handed over, nothing can be replaced any more
         self._left: int | None = None  # bytes that the response's length still promises
-        self._sending: "Future[None] | None" = None
+        self._sending: Future[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
