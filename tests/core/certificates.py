@@ -32,11 +32,9 @@ class Leaf:
         """The certificate as it is shown in a handshake."""
         return ssl.PEM_cert_to_DER_cert(Path(self.chain).read_text())
 
-    def server_context(self, *protocols: str) -> ssl.SSLContext:
+    def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain, self.key)
-        if protocols:
-            context.set_alpn_protocols(list(protocols))
         return context
 
 

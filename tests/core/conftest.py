@@ -96,6 +96,9 @@ class StartServer(Protocol):
     ) -> AppServer: ...
 
 
+ProxiedHttp2 = Callable[..., tuple[AppServer, Proxy, Http2Client]]
+
+
 def as_server(index: int, server: Server | AppServer) -> Server:
     """Scripted servers are called s0, s1, ... in the table."""
     return Server(f"s{index}", server.address) if isinstance(server, AppServer) else server
@@ -133,6 +136,18 @@ def start_balancer(start_server: StartServer, authority: Authority) -> Iterator[
     """Starts balancers; it depends on `start_server` so that engines end before the servers behind them."""
     with balancers(authority) as start:
         yield start
+
+
+@pytest.fixture
+def proxied(start_server: StartServer, start_balancer: StartBalancer, tls: Tls) -> ProxiedHttp2:
+    """Starts an app server with a script, a balancer before it, and an HTTP/2 client of that."""
+
+    def start(script: Script, **options: Any) -> tuple[AppServer, Proxy, Http2Client]:
+        app = start_server(script)
+        proxy = start_balancer([app], tls=tls, **options)
+        return app, proxy, proxy.http2()
+
+    return start
 
 
 @pytest.fixture(scope="module")

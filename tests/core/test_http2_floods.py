@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,8 +149,7 @@ def test_who_never_reads_cannot_fill_the_memory(flooded, authority, flood):
 
 def resident() -> int:
     """Bytes of this process in memory: the engine's threads are in it."""
-    with open("/proc/self/statm") as file:  # noqa: PTH123
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_ordinary_use_is_no_flood(start_server, start_balancer, tls):

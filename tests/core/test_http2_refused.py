@@ -6,6 +6,8 @@ import pytest
 from hpack import Encoder
 from hyperframe.frame import HeadersFrame
 
+from headrace._core import Tls
+
 from .app_server import answers, echoes
 from .http2 import head
 from .wire import eventually, reply, request
@@ -15,8 +17,6 @@ SMUGGLED = "\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: evil.test\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def served(module_balancer, authority, localhost):
-    from headrace._core import Tls
-
     return module_balancer(echoes, tls=Tls([localhost.pair]))
 
 

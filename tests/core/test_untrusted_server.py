@@ -71,19 +71,9 @@ BAD_HEADS = {
 }
 
 
-def says(data: bytes):
-    """Answers the first request of a connection with these bytes and closes in order."""
-
-    def script(connection: Connection) -> None:
-        if connection.request():
-            connection.send(data)
-
-    return script
-
-
 @pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in BAD_HEADS.items()])
 def test_a_response_that_cannot_be_understood_is_a_502(start_server, start_balancer, data):
-    client = start_balancer([start_server(says(data))]).client()
+    client = start_balancer([start_server(answers_once(data))]).client()
     response = client.exchange("POST", "/", "Content-Length: 0")
     assert response.status == 502
     assert b"hello" not in client.received
@@ -91,7 +81,7 @@ def test_a_response_that_cannot_be_understood_is_a_502(start_server, start_balan
 
 def test_a_client_is_not_blamed_for_a_bad_response(start_server, start_balancer):
     """The request was whole, so its connection goes on."""
-    client = start_balancer([start_server(says(b"garbage\r\n\r\n"))]).client()
+    client = start_balancer([start_server(answers_once(b"garbage\r\n\r\n"))]).client()
     assert [client.get().status, client.get().status] == [502, 502]
 
 
@@ -147,7 +137,7 @@ BROKEN = [pytest.param(data, id=name) for name, data in BROKEN_BODIES.items()]
 @pytest.mark.parametrize("data", BROKEN)
 def test_a_body_that_breaks_off_is_visibly_broken(start_server, start_balancer, data):
     """It may also be a 502 where the break was there before anything was sent."""
-    client = start_balancer([start_server(says(data))]).client()
+    client = start_balancer([start_server(answers_once(data))]).client()
     response = client.exchange("POST", "/", "Content-Length: 0")
     assert response.status == 502 or not response.complete
 
@@ -155,7 +145,7 @@ def test_a_body_that_breaks_off_is_visibly_broken(start_server, start_balancer, 
 @pytest.mark.parametrize("data", BROKEN)
 def test_a_body_that_breaks_off_is_visibly_broken_for_http_1_0(start_server, start_balancer, data):
     """Where close is the end of the body, only a reset can tell that it was not."""
-    client = start_balancer([start_server(says(data))]).client()
+    client = start_balancer([start_server(answers_once(data))]).client()
     client.send(b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
     response = client.response()
     assert response.status == 502 or not response.complete
@@ -163,7 +153,7 @@ def test_a_body_that_breaks_off_is_visibly_broken_for_http_1_0(start_server, sta
 
 @pytest.mark.parametrize("data", BROKEN)
 def test_a_body_that_breaks_off_resets_its_http_2_stream(start_server, start_balancer, tls, data):
-    client = start_balancer([start_server(says(data))], tls=tls).http2()
+    client = start_balancer([start_server(answers_once(data))], tls=tls).http2()
     response = client.get()
     assert response.fields
     assert response.status == 502 or not response.ended
