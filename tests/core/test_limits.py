@@ -186,11 +186,15 @@ def test_an_http_2_head_that_stops_is_cut(start_server, start_balancer, tls):
 
 
 @pytest.mark.parametrize("limits", [{"body_idle_timeout": 0.3}, {"body_min_rate": 1000, "body_grace": 0.3}])
-def test_an_http_2_body_that_stops_is_cut(start_server, start_balancer, tls, limits):
+def test_a_slow_http_2_body_is_cut(start_server, start_balancer, tls, limits):
+    """One that stops by the first rule, one that drips by the second."""
     app = start_server(echoes)
     client = start_balancer([app], tls=tls, limits=limits).http2()
     stream = client.start(head("POST"), end=False)
     client.data(stream, b"some")
+    while "body_min_rate" in limits and not client.replies[stream].over:
+        client.data(stream, b"x")
+        client.pump(0.05)
     response = client.response(stream)
     assert response.reset is not None or response.status == 408
     assert eventually(lambda: app.connections[0].sock.fileno() == -1)
