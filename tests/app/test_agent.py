@@ -33,9 +33,9 @@ def join(state, fake_balancer):
     worker = fake_balancer()
     agents = []
 
-    def start(url: str, **membership) -> Agent:
+    def start(url: str, settled=lambda: None, **membership) -> Agent:
         place = Place("127.0.0.1", worker.port)
-        agent = Agent(Membership(url, "", str(state), **membership), place, "/ping", None)
+        agent = Agent(Membership(url, "", str(state), **membership), place, "/ping", None, settled)
         agents.append(agent)
         agent.start()
         return agent
@@ -71,6 +71,20 @@ def test_it_renews(join, fake_balancer, monkeypatch):
     balancer = fake_balancer()
     join(balancer.url)
     until(lambda: len(balancer.asked("/register")) >= 5)
+
+
+def test_it_tells_once_when_the_balancer_picks_it(join, fake_balancer, monkeypatch):
+    monkeypatch.setattr(lease, "RENEW", 0.05)
+    monkeypatch.setattr(lease, "PATIENCE", 1000)
+    balancer, told = fake_balancer(), []
+    balancer.state = "joining"
+    join(balancer.url, lambda: told.append(len(balancer.calls)))
+    until(lambda: len(balancer.calls) > 3)
+    assert not told
+    balancer.state = "up"
+    until(lambda: told)
+    until(lambda: len(balancer.calls) > told[0] + 3)
+    assert len(told) == 1
 
 
 def test_leaving_waits_until_the_balancer_lets_go(join, fake_balancer):

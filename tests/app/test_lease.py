@@ -23,6 +23,20 @@ def test_a_balancer_that_is_away_is_looked_for_soon_and_then_less_often():
     assert delays == [0.05, 0.1, 0.2, 0.4, 0.8, LONGEST_RETRY, LONGEST_RETRY]
 
 
+def test_until_the_balancer_picks_the_worker_it_looks_often():
+    joining = steps(*[Answer.JOINING] * 6)
+    assert [step.delay for step in joining] == [0.05, 0.1, 0.2, 0.4, 0.8, LONGEST_RETRY]
+    assert [step.lease.settled for step in joining] == [False, False, False, False, True, True]
+    assert [step.news for step in joining] == [True, False, False, False, False, False]
+    picked = steps(Answer.JOINING, Answer.TAKEN)[1]
+    assert (picked.delay, picked.news, picked.lease.settled) == (RENEW, False, True)
+
+
+@pytest.mark.parametrize("answer", [Answer.AWAY, Answer.REFUSED])
+def test_a_balancer_that_cant_be_joined_isnt_waited_for(answer):
+    assert steps(answer)[0].lease.settled
+
+
 def test_once_it_is_back_the_next_absence_begins_anew():
     assert steps(*[Answer.AWAY] * 6, Answer.TAKEN, Answer.AWAY)[-1].delay == 0.05
 

@@ -11,12 +11,12 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
 from headrace.app.dial import Dial, Reply
-from headrace.app.lease import Answer, Lease, Step, after
+from headrace.app.lease import TAKES, Answer, Lease, Step, after
 from headrace.app.place import Place
 from headrace.app.plan import Membership
 from headrace.errors import HeadraceError
@@ -25,7 +25,7 @@ from headrace.state import StateFolder
 CALL_TIMEOUT = 3.0  # seconds; a lease lasts ten
 PING_TIMEOUT = 5.0
 FIRST_PING = 0.01
-LONGEST_PING = 0.5
+LONGEST_PING = 5.12  # FIRST_PING, doubled nine times
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +34,17 @@ class Agent(threading.Thread):
     """Speaks for the worker at `place`.
 
     Example: `agent.start()` once the worker listens; `agent.leave(24.0)` from another thread before it stops.
+    `settled` is called once, from the thread: the balancer picks the worker, or can't be waited for.
     """
 
-    def __init__(self, membership: Membership, place: Place, ping_path: str, own_ca: str | None) -> None:
+    def __init__(
+        self,
+        membership: Membership,
+        place: Place,
+        ping_path: str,
+        own_ca: str | None,
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(name="agent", daemon=True)
         self._membership = membership
         self._place = place
@@ -45,6 +53,7 @@ class Agent(threading.Thread):
         self._balancer = Dial.to_url(membership.url, membership.ca)
         self._leaving = threading.Event()
         self._patience = 0.0
+        self._settled = settled
         self._query = _query(membership, place)
         self._token = ""
 
@@ -68,27 +77,33 @@ class Agent(threading.Thread):
 
     def _until_answered(self) -> bool:
         delay = FIRST_PING
-        while not self._answers():
+        while why := self._unanswered():
+            if delay == LONGEST_PING:
+                logger.warning("%s doesn't answer its own %s yet: %s", self._place.url, self._ping_path, why)
             if self._leaving.wait(delay):
                 return False
             delay = min(delay * 2, LONGEST_PING)
         self._own.close()
         return True
 
-    def _answers(self) -> bool:
+    def _unanswered(self) -> str:
+        """Why the worker's own ping isn't answered; empty when it is."""
         try:
-            return self._own.ask("GET", self._ping_path, timeout=PING_TIMEOUT).status == 200
+            reply = self._own.ask("GET", self._ping_path, timeout=PING_TIMEOUT)
         except (OSError, http.client.HTTPException) as error:
-            logger.debug("%s doesn't answer its own ping yet: %s", self._place.url, error)
-            return False
+            return _words(error)
+        return "" if reply.status == 200 else f"{reply.status}, {reply.body[:100].decode('utf-8', 'replace').strip()}"
 
     def _keep(self) -> Lease:
-        lease = Lease()
+        lease, settled = Lease(), False
         while True:
             step = after(lease, *self._register(), random.random())  # noqa: S311 - keeps workers apart, no secret
             if step.news:
                 self._tell(step)
             lease = step.lease
+            if lease.settled and not settled:
+                settled = True
+                self._settled()
             if self._leaving.wait(step.delay):
                 return lease
 
@@ -101,7 +116,7 @@ class Agent(threading.Thread):
         started = time.monotonic()
         # 404: it forgot us already, which is what was to be reached.
         answer, detail = self._call("/unregister", query, self._patience + CALL_TIMEOUT, good=(200, 404))
-        if answer is Answer.TAKEN:
+        if answer in TAKES:
             waited = time.monotonic() - started
             logger.info("Unregistered application server with address: %s (%.1f s)", self._place.url, waited)
         else:
@@ -117,8 +132,8 @@ class Agent(threading.Thread):
         except (OSError, http.client.HTTPException) as error:
             return Answer.AWAY, _words(error)
         if reply.status in good:
-            return Answer.TAKEN, ""
-        detail = f"{reply.status}, {_message(reply.body)}"
+            return (Answer.JOINING if _told(reply.body, "state") == "joining" else Answer.TAKEN), ""
+        detail = f"{reply.status}, {_told(reply.body, 'message') or 'no reason given'}"
         return (Answer.AWAY if reply.status >= 500 else Answer.REFUSED), detail
 
     def _ask(self, path: str, query: dict[str, str], timeout: float) -> Reply:
@@ -131,7 +146,7 @@ class Agent(threading.Thread):
 
     def _tell(self, step: Step) -> None:
         balancer, lease = self._membership.url, step.lease
-        if lease.last is Answer.TAKEN:
+        if lease.last in TAKES:
             logger.info("Registering application server with address: %s", self._place.url)
         elif lease.last is Answer.AWAY:
             logger.warning("the balancer at %s is away (%s); serving on and trying again", balancer, lease.detail)
@@ -151,11 +166,12 @@ def _query(membership: Membership, place: Place) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def _message(body: bytes) -> str:
+def _told(body: bytes, key: str) -> str:
+    """What the balancer says under `key`; empty when it isn't the balancer who answers."""
     try:
-        return str(json.loads(body)["message"])
+        return str(json.loads(body)[key])
     except (ValueError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace").strip() or "no reason given"
+        return ""
 
 
 def _words(error: Exception) -> str:

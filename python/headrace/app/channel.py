@@ -17,7 +17,7 @@ from headrace.app.plan import Plan
 class NewsKind(str, Enum):
     """What a worker tells of itself."""
 
-    READY = "ready"  # it serves
+    READY = "ready"  # it serves, and a balancer that can be reached picks it
     FAILED = "failed"  # the app's startup went wrong; it answers 503 with the reason
     BROKEN = "broken"  # there is no app to be served, and it ends
 

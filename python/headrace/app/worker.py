@@ -107,9 +107,13 @@ class Worker:
         gc.collect()
         gc.freeze()
         self.readiness.become(Stage.READY)
-        self.parent.tell(News(NewsKind.READY))
-        if agent is not None:
+        if agent is None:
+            self._tell_ready()
+        else:
             agent.start()
+
+    def _tell_ready(self) -> None:
+        self.parent.tell(News(NewsKind.READY))
 
     async def _end(self, server: Server, serving: "asyncio.Task[None]", lifespan: Lifespan, agent: Agent | None) -> int:
         clock = asyncio.get_running_loop().time
@@ -152,7 +156,7 @@ class Worker:
         if plan.membership is None:
             return None
         own_ca = plan.certificate.ca if plan.certificate else None
-        return Agent(plan.membership, self.orders.place, plan.ping_path, own_ca)
+        return Agent(plan.membership, self.orders.place, plan.ping_path, own_ca, self._tell_ready)
 
     def _stop_event(self) -> asyncio.Event:
         """Set by SIGTERM, and by the end of the parent; a second SIGTERM means nothing more."""
