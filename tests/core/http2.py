@@ -121,6 +121,11 @@ class Http2Client:
         self.flush()
         return stream
 
+    def expect_stream(self) -> None:
+        """Enters the next stream into the books only; the test sends its frames."""
+        self.h2.send_headers(self.h2.get_next_available_stream_id(), encoded(head()))
+        self.h2.clear_outbound_data_buffer()
+
     def data(self, stream: int, body: bytes, *, end: bool = False) -> None:
         """Sends a body, waiting for windows as it must."""
         while body:

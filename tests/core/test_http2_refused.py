@@ -198,44 +198,6 @@ def test_a_small_head_that_unpacks_to_a_large_one_is_refused(served):
     assert app.received == before
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"\0\0\1\0\1\0\0\0\1x", id="data-on-idle-stream"),
-        pytest.param(b"\0\0\1\0\1\0\0\0\0x", id="data-on-stream-0"),
-        pytest.param(b"\0\0\0\1\4\0\0\0\2", id="headers-on-even-stream"),
-        pytest.param(b"\0\0\0\x09\4\0\0\0\1", id="continuation-alone"),
-        pytest.param(b"\0\0\1\4\0\0\0\0\0x", id="settings-of-odd-size"),
-        pytest.param(b"\0\0\0\4\0\0\0\0\1", id="settings-on-stream"),
-        pytest.param(b"\0\0\6\4\0\0\0\0\0\0\4\xff\xff\xff\xff", id="settings-window-too-large"),
-        pytest.param(b"\0\0\6\4\0\0\0\0\0\0\5\0\0\0\1", id="settings-frame-too-small"),
-        pytest.param(b"\0\0\4\x08\0\0\0\0\0\0\0\0\0", id="window-update-of-nothing"),
-        pytest.param(b"\0\0\4\x08\0\0\0\0\0\x7f\xff\xff\xff", id="window-overflow"),
-        pytest.param(b"\0\0\4\3\0\0\0\0\1\0\0\0\0", id="reset-of-idle-stream"),
-        pytest.param(b"\0\0\5\6\0\0\0\0\0abcde", id="ping-of-odd-size"),
-        pytest.param(b"\0\0\4\5\4\0\0\0\1\0\0\0\2", id="push-promise"),
-        pytest.param(b"\xff\xff\xff\0\0\0\0\0\1", id="frame-too-large"),
-        pytest.param(b"\0\0\1\1\5\0\0\0\1\xff", id="hpack-index-out-of-range"),
-        pytest.param(b"\0\0\5\1\4\0\0\0\1\x3f\xff\xff\xff\x7f", id="hpack-table-too-large"),
-    ],
-)
-def test_frames_that_break_the_rules_end_the_connection(served, data):
-    proxy, app = served
-    before = app.received
-    client = proxy.http2()
-    client.raw(data)
-    assert client.ends()
-    assert client.goaway != 0
-    assert app.received == before
-
-
-def test_a_wrong_preface_ends_the_connection(served, authority):
-    proxy, _ = served
-    client = proxy.client(tls=authority.client_context("h2"))
-    client.send(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-    assert b"200 OK" not in client.rest()
-
-
 def test_a_response_field_cannot_break_http_2(start_server, start_balancer, tls):
     """What HTTP/1.1 allows in a value is allowed here too; the rest was refused before."""
     app = start_server(answers(reply(b"ok", "X-Odd: a\tb  c", "X-Empty:")))
