@@ -18,6 +18,7 @@ use tokio::{
 use super::{Limits, Shared};
 use crate::{
     error::Error,
+    http::head::Request,
     metrics::ThreadCounters,
     net::{
         buffers::Buffers,
@@ -41,11 +42,32 @@ pub struct Thread {
     pub index: usize,
     pub clock: Rc<Clock>,
     pub buffers: Buffers,
+    pub requests: Requests,
     shared: Arc<Shared>,
     stopping: Cell<bool>,
     random: Cell<u64>,
     date: RefCell<Date>,
     chores: RefCell<Vec<Chore>>,
+}
+
+/// Requests whose buffers have grown, for whoever reads the next one.
+#[derive(Debug, Default)]
+pub struct Requests(RefCell<Vec<Request>>);
+
+impl Requests {
+    const MOST: usize = 256;
+
+    pub fn take(&self) -> Request {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub fn give(&self, mut request: Request) {
+        let mut spare = self.0.borrow_mut();
+        if spare.len() < Self::MOST {
+            request.clear();
+            spare.push(request);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -61,6 +83,7 @@ impl Thread {
             index,
             clock: Clock::new(),
             buffers: Buffers::default(),
+            requests: Requests::default(),
             shared,
             stopping: Cell::new(false),
             random: Cell::new(seed | 1),

@@ -82,11 +82,21 @@ struct Connection<S> {
 }
 
 /// Serves one client until either side is done.
-pub async fn serve<S: ClientStream, H: Handler>(stream: S, peer: Peer, thread: Rc<Thread>, handler: Rc<H>) {
-    let mut connection = Connection::new(stream, peer, thread);
+///
+/// The connection is boxed before the future is made, which would otherwise hold it once for each time it is moved.
+pub fn serve<S: ClientStream, H: Handler>(
+    stream: S,
+    peer: Peer,
+    thread: Rc<Thread>,
+    handler: Rc<H>,
+) -> impl Future<Output = ()> {
+    run(Box::new(Connection::new(stream, peer, thread)), handler)
+}
+
+async fn run<S: ClientStream, H: Handler>(mut connection: Box<Connection<S>>, handler: Rc<H>) {
     let mut first = true;
     while connection.next_request(first).await {
-        handler.handle(&mut connection).await;
+        handler.handle(&mut *connection).await;
         if !connection.settle().await {
             break;
         }
@@ -122,6 +132,10 @@ impl<S: ClientStream> Connection<S> {
     async fn next_request(&mut self, first: bool) -> bool {
         self.reply = Reply::Awaited;
         self.await_first_byte(first);
+        if self.input.is_empty() && !self.read_head().await {
+            return false;
+        }
+        self.request = self.thread.requests.take();
         let mut looked_at = 0;
         loop {
             // A head ends with a line feed: without a new one there is nothing new to parse. But what is no HTTP at all

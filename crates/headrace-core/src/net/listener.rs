@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -165,19 +166,30 @@ fn admit<H: Handler>(
             drop(open);
         })),
         Some(config) => drop(tokio::task::spawn_local(async move {
-            if let Some(stream) = handshake(&thread, socket, config).await {
-                // Boxed, so that a task is as large as what it runs and not as the larger of the two.
-                match stream.get_ref().1.alpn_protocol() {
-                    Some(b"h2") => Box::pin(h2::serve(stream, peer, thread, handler)).await,
-                    _ => Box::pin(h1::serve(stream, peer, thread, handler)).await,
-                }
+            // Both are boxed, so that a connection costs what it runs now and not the sum of all it ever runs.
+            let handshake = Box::pin(handshake(Rc::clone(&thread), socket, config));
+            if let Some(serving) = handshake.await.map(|stream| serving(stream, peer, thread, handler)) {
+                serving.await;
             }
             drop(open);
         })),
     }
 }
 
-async fn handshake(thread: &Thread, socket: TcpStream, config: Arc<ServerConfig>) -> Option<TlsStream<TcpStream>> {
+type Serving = Pin<Box<dyn Future<Output = ()>>>;
+
+fn serving<H: Handler>(stream: Box<TlsStream<TcpStream>>, peer: Peer, thread: Rc<Thread>, handler: Rc<H>) -> Serving {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Box::pin(h2::serve(*stream, peer, thread, handler)),
+        _ => Box::pin(h1::serve(*stream, peer, thread, handler)),
+    }
+}
+
+async fn handshake(
+    thread: Rc<Thread>,
+    socket: TcpStream,
+    config: Arc<ServerConfig>,
+) -> Option<Box<TlsStream<TcpStream>>> {
     let timer = thread.clock.timer();
     timer.join(super::clock::IDLE);
     let accepting = Box::pin(TlsAcceptor::from(config).accept(socket));
@@ -192,5 +204,5 @@ async fn handshake(thread: &Thread, socket: TcpStream, config: Arc<ServerConfig>
     if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
         counters.tls_resumed.add(1);
     }
-    Some(stream)
+    Some(Box::new(stream))
 }

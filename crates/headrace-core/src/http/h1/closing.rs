@@ -31,6 +31,7 @@ impl<S: ClientStream> Connection<S> {
         if !self.decoder.is_done() && !self.drain_body().await {
             return false;
         }
+        self.thread.requests.give(std::mem::take(&mut self.request));
         if self.input.is_empty() {
             self.thread.buffers.give(std::mem::take(&mut self.input));
         }
@@ -74,7 +75,7 @@ impl<S: ClientStream> Connection<S> {
         timer.within(LINGER, rest).await.unwrap_or(false)
     }
 
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(mut self: Box<Self>) {
         if self.reply == Reply::Broken {
             return;
         }

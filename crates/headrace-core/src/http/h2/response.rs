@@ -15,7 +15,7 @@ use crate::http::{
 
 /// Room for the values of a usual head.
 const VALUES: usize = 512;
-const NAMES: usize = 16;
+const NAMES: usize = 8;
 
 /// A response's head; `None` if it cannot be said in HTTP/2.
 pub(super) fn head<'f>(
