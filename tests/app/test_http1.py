@@ -226,6 +226,14 @@ async def test_a_head_without_end_is_refused(serve):
     assert (await wire.head()).startswith(b"HTTP/1.1 431 ")
 
 
+async def test_a_body_isnt_counted_to_the_head_behind_it(serve):
+    wire = await (await serve(replies())).wire()
+    upload = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000)
+    wire.writer.write(upload + LAST[:20])
+    await wire.head()
+    assert b"HTTP/1.1 200" in await wire.ask(LAST[20:])
+
+
 async def test_a_head_that_takes_too_long_is_refused(serve, monkeypatch):
     monkeypatch.setattr(http1, "HEAD_SECONDS", 0.1)
     answer = await (await serve(replies())).ask(b"GET / HTTP/1.1\r\nHost: a\r\n")

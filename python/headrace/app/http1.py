@@ -246,8 +246,11 @@ class Connection(asyncio.Protocol):
 
     def _bound_head(self, count: int) -> None:
         """A head that didn't come in one piece is given a deadline and a size."""
-        if not self._head_bytes and self._active is None:
-            self.deadline = self.loop.time() + HEAD_SECONDS
+        if self._head_bytes == 0:
+            # How much of this read is the head's isn't known: a body may stand before it. It counts as one byte.
+            count = 1
+            if self._active is None:
+                self.deadline = self.loop.time() + HEAD_SECONDS
         self._head_bytes += count
         if self._head_bytes > HEAD_BYTES:
             self._refuse(431)
