@@ -1,5 +1,6 @@
 //! HTTP/2 over real sockets, without TLS and without a balancer: what a handler sees, what a client is told, and how
 //! long either is waited for.
+#![allow(clippy::unwrap_used, reason = "helpers of tests stop where the unexpected happens")]
 
 use std::{
     future::poll_fn,
