@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .stack import Stack
+from .processes import environment
+from .stack import SITE, Stack
 
 
 @pytest.fixture
@@ -24,6 +27,23 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("stack"))
     yield stack
     stack.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of the Django site: a migrated database with one superuser."""
+    env = {
+        "MYSITE_DATA": str(tmp_path_factory.mktemp("django")),
+        "DJANGO_SETTINGS_MODULE": "mysite.settings",
+        "DJANGO_SUPERUSER_PASSWORD": "only for tests",
+    }
+    manage = [sys.executable, "-m", "django"]
+    for command in (["migrate"], ["createsuperuser", "--noinput", "--username", "ann", "--email", "ann@example.org"]):
+        subprocess.run(
+            [*manage, *command, "--verbosity", "0"], cwd=SITE, env=environment({"PYTHONPATH": str(SITE), **env}),
+            check=True,
+        )  # fmt: skip
+    return env
 
 
 @pytest.fixture(scope="session")

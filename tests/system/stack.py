@@ -11,6 +11,7 @@ import httpx
 from .processes import HEADRACE, START, Process, free_port, until
 
 APPS = Path(__file__).parent / "apps"
+SITE = Path(__file__).parent / "django_site"
 
 
 class Stack:

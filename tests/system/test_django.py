@@ -2,42 +2,18 @@
 
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import httpx
 import pytest
 
-from .processes import environment
-from .stack import Stack
-
-SITE = Path(__file__).parent / "django_site"
-PASSWORD = "only for tests"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The site's environment: a migrated database with one superuser."""
-    env = {
-        "MYSITE_DATA": str(tmp_path_factory.mktemp("django")),
-        "DJANGO_SETTINGS_MODULE": "mysite.settings",
-        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
-    }
-    manage = [sys.executable, "-m", "django"]
-    for command in (["migrate"], ["createsuperuser", "--noinput", "--username", "ann", "--email", "ann@example.org"]):
-        subprocess.run(
-            [*manage, *command, "--verbosity", "0"], cwd=SITE, env=environment({"PYTHONPATH": str(SITE), **env}),
-            check=True,
-        )  # fmt: skip
-    return env
+from .stack import SITE, Stack
 
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def stack(data: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request):
+def stack(site: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request):
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.balance(max_body="2 GiB")
-    stack.serve(f"mysite.{request.param}:application", workers=2, env=data, cwd=SITE)
+    stack.serve(f"mysite.{request.param}:application", workers=2, env=site, cwd=SITE)
     yield stack
     stack.close()
 
@@ -69,9 +45,12 @@ def test_the_admins_static_files_are_served(client: httpx.Client):
         assert client.get(style).headers["content-type"].startswith("text/css")
 
 
-def test_log_in_add_edit_delete_log_out(client: httpx.Client, request):
+def test_log_in_add_edit_delete_log_out(client: httpx.Client, site: dict[str, str], request):
     assert "/admin/login/" in str(client.get("/admin/").url)
-    assert "Site administration" in submit(client, "/admin/login/?next=/admin/", username="ann", password=PASSWORD).text
+    assert (
+        "Site administration"
+        in submit(client, "/admin/login/?next=/admin/", username="ann", password=site["DJANGO_SUPERUSER_PASSWORD"]).text
+    )
 
     name = f"Editors of {request.node.name}"
     added = submit(client, "/admin/auth/group/add/", name=name, _continue="Save and continue editing")

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from .processes import Process
-from .stack import Stack
-from .test_django import SITE, data  # noqa: F401 - a fixture
+from .stack import SITE, Stack
 
 GIGABYTE = 1 << 30
 FLAT = 64 << 20  # what all processes together may grow by while it passes
@@ -75,9 +74,9 @@ def test_an_asgi_app_takes_and_gives_a_gigabyte_over_http2(stack: Stack, curl, g
 
 
 @pytest.mark.slow
-def test_django_takes_and_gives_a_gigabyte_over_http1(stack: Stack, curl, gigabyte: Path, data: dict[str, str]):  # noqa: F811
+def test_django_takes_and_gives_a_gigabyte_over_http1(stack: Stack, curl, gigabyte: Path, site: dict[str, str]):
     balancer = stack.balance(max_body="2 GiB")
-    app = stack.serve("mysite.wsgi:application", env=data, cwd=SITE)
+    app = stack.serve("mysite.wsgi:application", env=site, cwd=SITE)
     curl("--http1.1", "/about")
     with flat_memory(balancer, app):
         uploaded = curl("--http1.1", "/upload", *UPLOAD, str(gigabyte))
