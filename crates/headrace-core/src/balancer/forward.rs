@@ -39,6 +39,8 @@ const RESET_PAUSES: [Duration; 3] = [
     Duration::from_millis(5),
     Duration::from_millis(25),
 ];
+/// How old a request may be that an announced end of its pooled connection is taken to have crossed.
+const CROSSING: Duration = Duration::from_millis(100);
 /// How long one server may take to accept a connection while there is another to go to.
 const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 
@@ -148,7 +150,7 @@ impl Attempts<'_> {
             seat.counters.requests.add(1);
             let _in_use = InUse::new(&seat);
             let failed = match self.connect(&server, &seat).await {
-                Ok(connection) => match self.attempt(exchange, &server, &seat, connection).await {
+                Ok(connection) => match self.attempt(exchange, &server, &seat, connection, began).await {
                     Ok(()) => {
                         server.state.succeeded();
                         seat.counters.latency.record(began.elapsed());
@@ -209,6 +211,7 @@ impl Attempts<'_> {
         server: &InFlight,
         seat: &Seat,
         mut connection: Borrowed,
+        began: Instant,
     ) -> Result<(), Failed> {
         let thread = &self.local.thread;
         let timer = thread.clock.timer();
@@ -228,21 +231,24 @@ impl Attempts<'_> {
                 Ok(())
             }
             Err(failure) => Err(Failed {
-                stale: connection.pooled && self.is_stale(&failure, &connection.stream).await,
+                stale: connection.pooled && self.is_stale(&failure, &connection.stream, began).await,
                 failure,
             }),
         }
     }
 
     /// Whether the request failed so that it may be sent again for the sake of the connection alone.
-    async fn is_stale(&self, failure: &Failure, stream: &ServerStream) -> bool {
+    async fn is_stale(&self, failure: &Failure, stream: &ServerStream, sent: Instant) -> bool {
         let Failure::Closed { seen: false, error } = failure else {
             return false;
         };
-        if self.repeatable {
+        // An announced end that crosses the request belongs to the connection's idleness; a server that dies of a request
+        // announces nothing.
+        let crossed = error.is_none() && stream.says_goodbye() && sent.elapsed() < CROSSING;
+        if self.repeatable || crossed {
             return true;
         }
-        // A server that says goodbye before it closes (TLS does) is seen to have left unread what it had a moment later.
+        // A reset may follow the end a moment later.
         for pause in RESET_PAUSES {
             if stream.refused_request(error.as_ref()) {
                 return true;

@@ -25,7 +25,7 @@ use crate::{
         head::{ResponseBody, ResponseHead, parse_response},
     },
     net::{
-        buffers::{LARGE, MEDIUM, Permit},
+        buffers::{LARGE, MEDIUM},
         clock::Timer,
         stream::{self, ServerStream},
     },
@@ -106,8 +106,6 @@ pub(super) struct Transfer<'a> {
     stage: Stage,
     decoder: Decoder,
     data: BytesMut,
-    /// To read a long body in large pieces.
-    permit: Option<Permit>,
     keep_alive: bool,
     tunnel: bool,
     interims: u32,
@@ -137,7 +135,6 @@ impl<'a> Transfer<'a> {
             stage: Stage::Head,
             decoder: Decoder::none(),
             data: BytesMut::new(),
-            permit: None,
             keep_alive: false,
             tunnel: false,
             interims: 0,
@@ -322,19 +319,20 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn body_room<X: Exchange>(&mut self, _: &X) -> usize {
+    fn body_room(&mut self, exchange: &mut impl Exchange) -> usize {
         let left = self.decoder.remaining().unwrap_or(u64::MAX);
         if left <= READ as u64 {
             return READ;
         }
-        if X::LARGE_PIECES && left > MEDIUM as u64 && self.permit.is_none() {
-            self.permit = self.local.thread.buffers.permit();
-        }
+        let room = match left > MEDIUM as u64 && exchange.wants_large_pieces() {
+            true => LARGE,
+            false => MEDIUM,
+        };
         // One buffer is enough where the other is empty.
         if self.input.is_empty() && self.input.capacity() < self.data.capacity() {
             std::mem::swap(self.input, &mut self.data);
         }
-        self.permit.as_ref().map_or(MEDIUM, |_| LARGE)
+        room
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {

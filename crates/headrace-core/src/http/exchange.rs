@@ -67,9 +67,6 @@ pub enum ReplyBody {
 }
 
 pub trait Exchange {
-    /// Whether the body of a response leaves in the pieces it is written in, so that large ones are cheaper.
-    const LARGE_PIECES: bool;
-
     fn request(&self) -> &Request;
 
     fn peer(&self) -> &Peer;
@@ -92,6 +89,10 @@ pub trait Exchange {
 
     /// Whether `start` was called: from then on no other response can be given.
     fn started(&self) -> bool;
+
+    /// Asks for the right to write the response's body in large pieces, where they leave as they are and so are cheaper.
+    /// Whether there is one left.
+    fn wants_large_pieces(&mut self) -> bool;
 
     /// Takes bytes of the response's body out of `data`; ready when all of it was taken. Taken bytes may wait for
     /// `poll_flush`. Waits no longer than the listener's write time-out.

@@ -337,6 +337,9 @@ impl<S: ClientStream> Connection<S> {
     fn body_room(&mut self) -> usize {
         if self.permit.is_none() {
             self.permit = self.thread.buffers.permit();
+            if self.permit.is_some() {
+                self.stream.set_piece(LARGE);
+            }
         }
         self.permit.as_ref().map_or(MEDIUM, |_| LARGE)
     }

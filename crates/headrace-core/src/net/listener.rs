@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{address::Address, buffers::LARGE};
+use super::{address::Address, buffers::MEDIUM, stream::ClientStream};
 use crate::{
     engine::{Event, Open, Thread},
     error::Error,
@@ -199,8 +199,7 @@ async fn handshake(
         return None;
     };
     counters.tls_handshakes.add(1);
-    // As much as is written at once is encrypted at once and leaves in one system call.
-    stream.get_mut().1.set_buffer_limit(Some(LARGE));
+    stream.set_piece(MEDIUM);
     if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
         counters.tls_resumed.add(1);
     }

@@ -52,6 +52,9 @@ pub fn poll_write(
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + 'static {
     fn socket(&self) -> &TcpStream;
 
+    /// How much is written at once, and so may be held back encrypted.
+    fn set_piece(&mut self, _bytes: usize) {}
+
     /// Lets the coming close reach the client as a reset: a response without framing would look whole otherwise.
     fn reset_on_close(&self) {
         // A socket that cannot be told is closed all the same.
@@ -68,6 +71,10 @@ impl ClientStream for TcpStream {
 impl ClientStream for server::TlsStream<TcpStream> {
     fn socket(&self) -> &TcpStream {
         self.get_ref().0
+    }
+
+    fn set_piece(&mut self, bytes: usize) {
+        self.get_mut().1.set_buffer_limit(Some(bytes));
     }
 }
 
@@ -106,6 +113,11 @@ impl ServerStream {
         let name = tls.name_for(address).map_err(io::Error::other)?;
         let stream = TlsConnector::from(tls.config.clone()).connect(name, socket).await?;
         Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// Whether the end of what the server sends was announced, as only TLS can.
+    pub fn says_goodbye(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     /// Whether a server that sent not one byte of a response is known not to have read the whole request either.

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use super::{Connection, READ, Reply};
 use crate::{
     http::exchange::{Exchange, Part},
-    net::stream::ClientStream,
+    net::{buffers::MEDIUM, stream::ClientStream},
 };
 
 /// How much of an unwanted body is read to save the connection; nginx and Apache are as patient.
@@ -20,7 +20,9 @@ const LINGER: Duration = Duration::from_secs(2);
 impl<S: ClientStream> Connection<S> {
     /// After the handler: whether the connection can take another request.
     pub(super) async fn settle(&mut self) -> bool {
-        self.permit = None;
+        if self.permit.take().is_some() {
+            self.stream.set_piece(MEDIUM);
+        }
         if self.reply != Reply::Done {
             self.break_off().await;
             return false;
@@ -39,15 +41,15 @@ impl<S: ClientStream> Connection<S> {
         true
     }
 
-    /// What there is of the response leaves, its end does not. Where the connection's end would be the response's, it
-    /// ends by a reset.
+    /// What there is of the response leaves, its end does not. Where the connection's end would be the response's, or the
+    /// client takes nothing that the kernel would otherwise keep for it, the connection ends by a reset.
     async fn break_off(&mut self) {
-        let ended_by_close = self.reply == Reply::UntilClose;
+        let unseen = matches!(self.reply, Reply::UntilClose | Reply::Broken);
         if self.reply != Reply::Broken {
             // A client that does not take it is shown as much by the close.
             let _ = poll_fn(|cx| self.poll_drain(cx)).await;
         }
-        if ended_by_close {
+        if unseen {
             self.stream.reset_on_close();
         }
         self.reply = Reply::Broken;

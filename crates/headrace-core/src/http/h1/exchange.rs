@@ -17,7 +17,10 @@ use crate::{
         head::{self, Request, Version},
         reply::{is_date, reason},
     },
-    net::stream::{self, ClientStream},
+    net::{
+        buffers::LARGE,
+        stream::{self, ClientStream},
+    },
 };
 
 /// Up to here pieces are copied behind `output`; a copy of this size costs less than a second slice in the write.
@@ -26,8 +29,6 @@ const GATHER: usize = 16 * 1024;
 const LOOK_FOR_RESET: Duration = Duration::from_secs(1);
 
 impl<S: ClientStream> Exchange for Connection<S> {
-    const LARGE_PIECES: bool = true;
-
     fn request(&self) -> &Request {
         &self.request
     }
@@ -109,6 +110,10 @@ impl<S: ClientStream> Exchange for Connection<S> {
 
     fn started(&self) -> bool {
         self.reply != Reply::Awaited
+    }
+
+    fn wants_large_pieces(&mut self) -> bool {
+        self.body_room() == LARGE
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {

@@ -158,9 +158,6 @@ impl Stream {
 }
 
 impl Exchange for Stream {
-    /// Data frames are 16 KiB at most.
-    const LARGE_PIECES: bool = false;
-
     fn request(&self) -> &Request {
         &self.request
     }
@@ -211,6 +208,11 @@ impl Exchange for Stream {
 
     fn started(&self) -> bool {
         self.reply != Reply::Awaited
+    }
+
+    /// Data frames are 16 KiB at most.
+    fn wants_large_pieces(&mut self) -> bool {
+        false
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
