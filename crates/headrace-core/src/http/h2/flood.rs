@@ -162,6 +162,8 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
@@ -214,6 +216,19 @@ mod tests {
             frames.chunks(size).for_each(|chunk| meter.read(chunk, 0));
             assert_eq!(meter.seen.pings, 1, "{size}");
             assert!(!meter.is_amid_head(), "{size}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_the_same_in_any_parts(bytes: Vec<u8>, cuts: Vec<prop::sample::Index>) {
+            let (mut whole, mut parts) = (meter(), meter());
+            whole.read(&bytes, 0);
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            cuts.windows(2).for_each(|ends| parts.read(&bytes[ends[0]..ends[1]], 0));
+            prop_assert_eq!(format!("{:?}", whole), format!("{:?}", parts));
         }
     }
 

@@ -126,7 +126,11 @@ fn check_field(name: &[u8], value: &[u8], limits: &HeadLimits) -> Result<(), Ref
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::http::head::{parse_request, write_field};
 
     fn parts(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().method(method).uri(uri);
@@ -228,6 +232,49 @@ mod tests {
         assert_eq!(get(&many).err(), Some(431));
         let head = parts("GET", &format!("https://mill/{long}"), &[]);
         assert_eq!(understood(&head, true).err(), Some(414));
+    }
+
+    /// What `http` takes for a part of a request, and more odd ones of it than browsers send.
+    fn odd_parts() -> impl Strategy<Value = (String, String, String, Vec<(String, Vec<u8>)>)> {
+        let method = "GET|POST|OPTIONS|HEAD|[!#$%&'*+.^_`|~A-Za-z0-9-]{1,12}";
+        let target = r"/[!-~]{0,30}|\*|[!-~]{1,20}|https?://[!-~]{1,20}";
+        let authority = r"mill|[a-z0-9.:@%\[\]-]{1,20}";
+        let name = "x-[a-z]{1,3}|[!#$%&'*+.^_`|~a-z0-9-]{1,20}|host|cookie|te|expect|content-length|transfer_encoding";
+        let value = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..20),
+            "mill|[0-9]{1,3}|trailers|100-continue".prop_map(String::into_bytes),
+        ];
+        let fields = proptest::collection::vec((name.prop_map(String::from), value), 0..8);
+        (method.prop_map(String::from), target, authority, fields)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_reads_the_same_in_http_1_1((method, target, authority, fields) in odd_parts(), ended: bool) {
+            let mut builder = http::Request::builder().method(&*method);
+            builder = builder.uri(match target.starts_with('/') {
+                true => format!("https://{authority}{target}"),
+                false => target,
+            });
+            for (name, value) in &fields {
+                builder = builder.header(name, &value[..]);
+            }
+            let Ok(built) = builder.body(()) else { return Ok(()) };
+            let Ok(request) = understood(&built.into_parts().0, ended) else { return Ok(()) };
+            let mut text = BytesMut::new();
+            request.write_start(&mut text);
+            write_field(&mut text, b"Host", request.authority());
+            request.fields().iter().for_each(|field| field.write(&mut text));
+            text.extend_from_slice(b"\r\n");
+            let mut again = Request::new();
+            let length = parse_request(&text, &HeadLimits::default(), &mut again);
+            prop_assert_eq!(length, Ok(Some(text.len())), "{:?}", text);
+            prop_assert_eq!(again.method(), request.method());
+            prop_assert_eq!(again.target(), request.target());
+            prop_assert_eq!(again.authority(), request.authority());
+            prop_assert_eq!(again.body, BodyKind::None);
+            prop_assert!(again.fields().iter().eq(request.fields().iter()), "{:?}", text);
+        }
     }
 
     #[test]

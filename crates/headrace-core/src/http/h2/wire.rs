@@ -8,12 +8,13 @@
 //! had nothing.
 //!
 //! Invariants
-//! - never more than `GATHER` bytes are held back from the kernel;
+//! - never more than `RECORD` bytes are held back from the kernel;
 //! - while nothing waits to be written, no buffer is held.
 
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
+    iter,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -25,8 +26,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::flood::Meter;
 use crate::{engine::Thread, net::stream::ClientStream};
 
-/// Up to here writes are gathered: one TLS record.
-const GATHER: usize = 16 * 1024;
+/// What a TLS record holds at most. Up to here writes are gathered; what is larger is written in multiples of it, because
+/// a frame of 16 KiB with its head would else be followed by a record of nine bytes.
+const RECORD: usize = 16 * 1024;
 /// How much of what a client goes on sending is read while its connection closes.
 const DRAIN: usize = 1024 * 1024;
 
@@ -107,7 +109,7 @@ impl<S: ClientStream> Wire<S> {
     /// Takes what fits; only what is too large to be gathered waits for the socket.
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let length = slices.iter().map(|slice| slice.len()).sum::<usize>();
-        if self.output.len() + length <= GATHER {
+        if self.output.len() + length <= RECORD {
             if self.output.capacity() == 0 {
                 self.output = self.thread.buffers.take();
             }
@@ -129,9 +131,17 @@ impl<S: ClientStream> Wire<S> {
 
     /// Writes once, first of `output` and then of `slices`; how much of both together.
     fn poll_write_behind(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let mut all = [IoSlice::new(&self.output), IoSlice::new(&[]), IoSlice::new(&[])];
-        for (place, slice) in all.iter_mut().skip(1).zip(slices) {
-            *place = IoSlice::new(slice);
+        let length = self.output.len() + slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let mut room = match length / RECORD {
+            0 => length,
+            records => records * RECORD,
+        };
+        let mut all = [IoSlice::new(&[]); 3];
+        let parts = iter::once(&*self.output).chain(slices.iter().map(|slice| &**slice));
+        for (place, part) in all.iter_mut().zip(parts) {
+            let part = part.get(..room).unwrap_or(part);
+            room -= part.len();
+            *place = IoSlice::new(part);
         }
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &all))?;
         if written == 0 {
