@@ -60,9 +60,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const SEND_BUFFER: usize = 32 * 1024;
 /// Streams that the server reset lately and whose late frames are still forgiven (`h2`'s own default).
 const RESET_STREAMS: usize = 50;
-/// Requests that were reset before they were looked at (CVE-2023-44487), and resets that the client's errors forced on us
-/// over the connection's life (CVE-2025-8671); `h2`'s own defaults.
-const UNSEEN_RESETS: usize = 20;
+/// Resets that the client's errors may force on us over the connection's life (CVE-2025-8671; `h2`'s own default).
 const FORCED_RESETS: usize = 1024;
 /// Requests whose memory a connection keeps for the next ones.
 const SPARE_REQUESTS: usize = 8;
@@ -123,7 +121,7 @@ fn settings(limits: &Limits) -> server::Builder {
         .max_header_list_size(u32::try_from(limits.head.bytes).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_reset_streams(RESET_STREAMS)
-        .max_pending_accept_reset_streams(UNSEEN_RESETS)
+        .max_pending_accept_reset_streams(limits.resets_per_second as usize)
         .max_local_error_reset_streams(Some(FORCED_RESETS));
     builder
 }
