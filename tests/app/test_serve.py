@@ -159,8 +159,8 @@ def refused(url: str) -> bool:
     """Whether nobody listens there any more."""
     try:
         httpx.get(f"{url}/ping", trust_env=False)
-    except httpx.ConnectError:
-        return True
+    except httpx.TransportError as error:
+        return isinstance(error, httpx.ConnectError)
     return False
 
 
