@@ -55,7 +55,14 @@ pub struct Balancer {
 #[derive(Default)]
 struct Known {
     servers: HashMap<String, Arc<State>>,
-    queues: HashMap<String, Arc<Queue>>,
+    services: HashMap<String, Line>,
+}
+
+/// A service by its name, whatever table it is in. Requests that wait over a change of tables know it by its number.
+#[derive(Clone, Default)]
+struct Line {
+    number: usize,
+    queue: Arc<Queue>,
 }
 
 /// The source of an engine's handlers: `Arc<Balancer>` itself, in a type of its own because a source is shared.
@@ -88,13 +95,14 @@ impl Balancer {
             listed.insert(server.id.clone(), Arc::clone(state));
         }
         for service in &spec.services {
-            known.queues.entry(service.name.clone()).or_default();
+            let number = known.services.len();
+            let line = known.services.entry(service.name.clone());
+            line.or_insert_with(|| Line {
+                number,
+                ..Line::default()
+            });
         }
-        let table = Table::bind(
-            spec,
-            |id| Arc::clone(&listed[id]),
-            |name| known.queues.get(name).cloned().unwrap_or_default(),
-        );
+        let table = Table::bind(spec, |id| Arc::clone(&listed[id]), &known.services);
         self.table.store(Arc::new(table));
         let left: Vec<_> = known
             .servers
@@ -106,7 +114,7 @@ impl Balancer {
             state.unlist();
             self.tell_drained(&mut known.servers, &state);
         }
-        known.queues.values().for_each(|queue| queue.wake_foremost());
+        known.services.values().for_each(|line| line.queue.wake_foremost());
     }
 
     /// Servers of the table, and those that left it with something in flight.

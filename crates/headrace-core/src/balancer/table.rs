@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{queue::Queue, server::State};
+use super::{Line, queue::Queue, server::State};
 use crate::{
     error::Error,
     net::{address::Address, tls::ClientTls},
@@ -16,9 +16,10 @@ use crate::{
 /// The heaviest a server can be; bounds the length of a schedule.
 const MAX_WEIGHT: u32 = 1000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// In turn, by weight.
+    #[default]
     RoundRobin,
     /// Of two taken at random the one with fewer requests in flight.
     LeastLoaded,
@@ -114,7 +115,7 @@ pub(super) struct Target {
     pub(super) capacity: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Service {
     pub(super) targets: Vec<Arc<Target>>,
     /// Positions in `targets`, each as often as it weighs, spread evenly.
@@ -146,46 +147,26 @@ pub(super) struct Destination {
 }
 
 impl Table {
-    pub(super) fn bind(
-        spec: &TableSpec,
-        state: impl Fn(&str) -> Arc<State>,
-        queue: impl Fn(&str) -> Arc<Queue>,
-    ) -> Self {
-        let services = spec.services.iter().map(|service| {
-            let targets = service.servers.iter().map(|server| {
-                Arc::new(Target {
-                    state: state(&server.id),
-                    address: server.address.clone(),
-                    tls: server.tls.clone(),
-                    weight: server.weight,
-                    capacity: server.capacity,
-                })
-            });
-            let weights: Vec<u32> = service.servers.iter().map(|server| server.weight).collect();
-            Service {
-                targets: targets.collect(),
-                schedule: schedule(&weights),
-                policy: service.policy,
-                hold: service.hold,
-                queue: queue(&service.name),
+    /// Places each service at its number; a number whose service is not in `spec` stands for one without servers.
+    pub(super) fn bind(spec: &TableSpec, state: impl Fn(&str) -> Arc<State>, lines: &HashMap<String, Line>) -> Self {
+        let mut services: Vec<_> = (0..lines.len()).map(|_| Service::default()).collect();
+        for service in &spec.services {
+            if let Some(line) = lines.get(&service.name)
+                && let Some(slot) = services.get_mut(line.number)
+            {
+                *slot = Service::bind(service, &state, Arc::clone(&line.queue));
             }
-        });
-        let index: HashMap<&str, usize> = spec
-            .services
-            .iter()
-            .enumerate()
-            .map(|(i, s)| (s.name.as_str(), i))
-            .collect();
+        }
         let routes = spec.routes.iter().filter_map(|route| {
             Some(Route {
-                service: *index.get(route.service.as_str())?,
+                service: lines.get(&route.service)?.number,
                 host: route.host.to_ascii_lowercase(),
                 path: route.path.clone(),
                 max_body: route.max_body,
             })
         });
         Self {
-            services: services.collect(),
+            services,
             routes: routes.collect(),
         }
     }
@@ -197,6 +178,28 @@ impl Table {
             service: route.service,
             max_body: route.max_body,
         })
+    }
+}
+
+impl Service {
+    fn bind(spec: &ServiceSpec, state: impl Fn(&str) -> Arc<State>, queue: Arc<Queue>) -> Self {
+        let target = |server: &ServerSpec| {
+            Arc::new(Target {
+                state: state(&server.id),
+                address: server.address.clone(),
+                tls: server.tls.clone(),
+                weight: server.weight,
+                capacity: server.capacity,
+            })
+        };
+        let weights: Vec<u32> = spec.servers.iter().map(|server| server.weight).collect();
+        Self {
+            targets: spec.servers.iter().map(target).collect(),
+            schedule: schedule(&weights),
+            policy: spec.policy,
+            hold: spec.hold,
+            queue,
+        }
     }
 }
 

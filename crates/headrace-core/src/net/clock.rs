@@ -41,10 +41,11 @@ fn elapsed() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
 
-#[derive(Debug)]
 pub struct Clock {
     now: Cell<u64>,
     slots: RefCell<Slab<Slot>>,
+    /// Kept for its room.
+    woken: Cell<Vec<Waker>>,
 }
 
 impl Clock {
@@ -52,6 +53,7 @@ impl Clock {
         Rc::new(Self {
             now: Cell::new(elapsed()),
             slots: RefCell::default(),
+            woken: Cell::default(),
         })
     }
 
@@ -87,20 +89,21 @@ impl Clock {
         });
     }
 
+    /// Wakes those that `due` picks, once nothing is borrowed: a waker may be the last to hold a task that holds timers.
     fn wake(&self, mut due: impl FnMut(&mut Slot, u64) -> bool) {
         let now = self.now.get();
+        let mut woken = self.woken.take();
         for (_, slot) in self.slots.borrow_mut().iter_mut() {
-            if due(slot, now)
-                && let Some(waker) = slot.waker.take()
-            {
-                waker.wake();
+            if due(slot, now) {
+                woken.extend(slot.waker.take());
             }
         }
+        woken.drain(..).for_each(Waker::wake);
+        self.woken.replace(woken);
     }
 }
 
 /// One deadline that can be moved any number of times.
-#[derive(Debug)]
 pub struct Timer {
     clock: Rc<Clock>,
     key: usize,
