@@ -42,7 +42,6 @@ use self::{
 };
 use super::{
     exchange::{Handler, Peer},
-    head::Request,
     reply::Problem,
 };
 use crate::{
@@ -62,8 +61,6 @@ const SEND_BUFFER: usize = 32 * 1024;
 const RESET_STREAMS: usize = 50;
 /// Resets that the client's errors may force on us over the connection's life (CVE-2025-8671; `h2`'s own default).
 const FORCED_RESETS: usize = 1024;
-/// Requests whose memory a connection keeps for the next ones.
-const SPARE_REQUESTS: usize = 8;
 
 /// What the streams of a connection have in common.
 struct Shared {
@@ -73,7 +70,6 @@ struct Shared {
     open: Cell<usize>,
     /// When the latest of them ended.
     ended: Cell<u64>,
-    spare: RefCell<Vec<Request>>,
 }
 
 struct Connection<S, H> {
@@ -144,7 +140,6 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
             peer,
             open: Cell::new(0),
             ended: Cell::new(thread.clock.now()),
-            spare: RefCell::default(),
             thread,
         });
         Self {

@@ -8,6 +8,7 @@
 //! blame (RFC 9113, 8.1).
 
 use std::{
+    cell::RefCell,
     rc::Rc,
     task::{Context, Poll, ready},
 };
@@ -16,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use tokio::task::yield_now;
 
-use super::{SPARE_REQUESTS, Shared, body::Body, request, response};
+use super::{Shared, body::Body, request, response};
 use crate::{
     http::{
         exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
@@ -29,6 +30,13 @@ use crate::{
 
 /// Up to here a piece is copied, which leaves the handler its buffer; a longer one is given away with it.
 const COPY: usize = 4 * 1024;
+/// Requests whose memory an engine thread keeps.
+const SPARE: usize = 64;
+
+thread_local! {
+    /// Requests that ended, for the next ones of any connection: idle ones hold none.
+    static SPARES: RefCell<Vec<Request>> = const { RefCell::new(Vec::new()) };
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
@@ -65,7 +73,7 @@ impl Stream {
         shared.open.set(shared.open.get() + 1);
         let (head, frames) = request.into_parts();
         let mut stream = Self {
-            request: shared.spare.borrow_mut().pop().unwrap_or_default(),
+            request: SPARES.with_borrow_mut(Vec::pop).unwrap_or_default(),
             body: Body::new(frames, Rc::clone(thread)),
             shared: Rc::clone(shared),
             respond,
@@ -274,11 +282,12 @@ impl Drop for Stream {
         let shared = &self.shared;
         shared.open.set(shared.open.get() - 1);
         shared.ended.set(shared.thread.clock.now());
-        let mut spare = shared.spare.borrow_mut();
-        if spare.len() < SPARE_REQUESTS {
-            let mut request = std::mem::take(&mut self.request);
-            request.clear();
-            spare.push(request);
-        }
+        SPARES.with_borrow_mut(|spares| {
+            if spares.len() < SPARE {
+                let mut request = std::mem::take(&mut self.request);
+                request.clear();
+                spares.push(request);
+            }
+        });
     }
 }
