@@ -5,6 +5,7 @@ its own start, and its wait counts from there.
 """
 
 import asyncio
+import contextlib
 import os
 import ssl
 import time
@@ -43,8 +44,10 @@ class Connection:
         self.reusable = fields.get("connection") != "close"
         return int(head.split(" ", 2)[1]), answer
 
-    def close(self) -> None:
-        self._writer.close()
+    async def close(self) -> None:
+        self._writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Load:
         self._pace.cancel()
         await asyncio.gather(*self._out)
         for connection in self._idle:
-            connection.close()
+            await connection.close()
 
     def problems(self) -> Counter[str]:
         """How often what went wrong."""
@@ -115,7 +118,10 @@ class Load:
         try:
             status, answer = await connection.ask(method, self.PATHS[method], body)
         finally:
-            (self._idle.append if connection.reusable else Connection.close)(connection)
+            if connection.reusable:
+                self._idle.append(connection)
+            else:
+                await connection.close()
         if status != 200:
             return f"{status} {answer[:80].decode(errors='replace')}"
         return "another's answer" if method == "POST" and answer != body else ""

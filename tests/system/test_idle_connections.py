@@ -36,8 +36,12 @@ async def ask(port: int, method: str) -> str:
     connection = Connection(*await asyncio.open_connection("127.0.0.1", port))
     body = b"posted once" if method == "POST" else b""
     path = "/echo?seconds=0.05" if body else "/?seconds=0.05"
-    status, answer = await connection.ask(method, path, body)
-    connection.close()
+    try:
+        status, answer = await connection.ask(method, path, body)
+    except (OSError, EOFError) as error:
+        return f"{method}: {error!r}"
+    finally:
+        await connection.close()
     return "" if status == 200 and (not body or answer == body) else f"{method}: {status} {answer!r}"
 
 
