@@ -18,7 +18,7 @@ from headrace.errors import OperationError
 if TYPE_CHECKING:
     from headrace.demo.stage import Scene
 
-NEEDS = ("h2", "jinja2", "markdown_it", "python_multipart")
+NEEDS = ("jinja2", "markdown_it", "python_multipart")
 
 
 @click.command(
@@ -76,7 +76,8 @@ def command(
 
     Port 0 picks a free one. Posts that you write are kept in STATE/demo.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    needed = (*NEEDS, "h2") if check else NEEDS  # the script speaks HTTP/2, the demo itself doesn't
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise OperationError(f"the demo needs {', '.join(missing)}", hint="pip install 'headrace[demo]'")
     from headrace.demo.data import OWN_POSTS  # noqa: PLC0415 - needs what was looked for above
