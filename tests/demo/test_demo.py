@@ -90,6 +90,7 @@ def test_a_data_service_that_hangs_is_a_clear_page(demo):
         assert client.get("/").status_code == 200
 
 
+@pytest.mark.slow
 def test_what_was_written_is_there_at_the_next_start_and_other_posts_beside_it(demo, tmp_path):
     folder = tmp_path / "notes"
     folder.mkdir()
