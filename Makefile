@@ -29,7 +29,7 @@ demo: build  ## the blog behind the balancer at https://localhost:2000
 
 test: $(VENV)/.test  ## all tests: Rust, then Python
 	cargo test --workspace --quiet
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.test  ## formats, lints and types, Rust and Python
 	cargo fmt --all --check
