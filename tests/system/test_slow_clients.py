@@ -83,6 +83,6 @@ async def test_slow_clients_are_cut_and_nobody_else_notices(stack: Stack, kind: 
             assert (await cut).count(False) == 0
             await load.reaches(len(load.outcomes) + 60)
     assert not load.problems()
-    # While thousands arrive or are cut at once the app servers are busy with it for a moment; nobody waits for slow ones.
+    # While thousands arrive or are cut at once the app servers are busy for a moment; nobody waits for slow ones.
     assert not load.waits_over(2.0 if kind == "heads" else 8.0)
     assert grown < CONNECTIONS * BUFFERS, f"{grown / CONNECTIONS:.0f} bytes a connection"
