@@ -286,7 +286,7 @@ class BalancerOptions:
         queue_length: int = 1024,
         queue_timeout: float = 5.0,
         max_body: int = 16777216,
-        trusted: Sequence[str] = ...,
+        trusted: Sequence[str] = (),
         server: str | None = None,
         via: str | None = None,
         forwarded: bool = False,

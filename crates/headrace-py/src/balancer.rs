@@ -45,7 +45,10 @@ impl BalancerOptions {
         server = None,
         via = None,
         forwarded = false
-    ))]
+    ), text_signature = "(*, connect_timeout=3.0, response_timeout=30.0, stream_idle_timeout=300.0, \
+        idle_connections=32, idle_timeout=55.0, retry_budget=0.2, retry_budget_min=3, retry_backoff_min=0.025, \
+        retry_backoff_max=0.25, queue_length=1024, queue_timeout=5.0, max_body=16777216, trusted=(), server=None, \
+        via=None, forwarded=False)")]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
     fn new(
