@@ -236,7 +236,11 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
                         false => self.shared.thread.limits().write_idle_timeout,
                     });
                 }
-                self.writing.poll(cx).is_pending()
+                let patient = self.writing.poll(cx).is_pending();
+                if !patient {
+                    wire.abandon();
+                }
+                patient
             }
         }
     }

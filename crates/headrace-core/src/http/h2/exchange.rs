@@ -99,7 +99,7 @@ impl Stream {
 
     /// Ends what the handler left unfinished. The reset would overtake what was written just before, so the connection's
     /// task goes first.
-    pub(super) async fn settle(self) {
+    pub(super) async fn settle(&self) {
         if self.started() && self.reply != Reply::Done {
             yield_now().await;
         }

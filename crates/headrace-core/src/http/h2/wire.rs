@@ -43,6 +43,8 @@ pub(super) struct Wire<S> {
     ended: bool,
     /// Something too large to be gathered waits for the socket.
     blocked: bool,
+    /// The client does not read what it is sent.
+    abandoned: bool,
     /// Bytes that the socket took.
     sent: u64,
     /// Bytes that were read for nothing while closing.
@@ -59,6 +61,7 @@ impl<S: ClientStream> Wire<S> {
             exhausted: false,
             ended: false,
             blocked: false,
+            abandoned: false,
             sent: 0,
             waste: 0,
         }
@@ -173,8 +176,17 @@ impl<S: ClientStream> Wire<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
+    /// Closes without another word, so that the kernel does not go on trying for minutes.
+    pub(super) fn abandon(&mut self) {
+        self.stream.reset_on_close();
+        self.abandoned = true;
+    }
+
     /// Closes our side, then reads until the client has closed its own: a reset would destroy what it was told last.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.abandoned {
+            return Poll::Ready(Ok(()));
+        }
         ready!(self.poll_shutdown(cx))?;
         let mut room = [0; 4096];
         while !self.ended && self.waste < DRAIN {
