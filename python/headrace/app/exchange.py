@@ -62,7 +62,7 @@ class Exchange:
         """Lets the app answer, and answers for it when it fails."""
         try:
             await app(self.scope, self.receive, self.send)
-        except Exception:
+        except (Exception, SystemExit):
             logger.exception("the app failed on %s %s", self._method, self._path)
             await self._fail()
         else:

@@ -115,7 +115,9 @@ class Keeper:
             logger.error("%s: the app's startup failed: %s; once more in %.1f s", self, news.detail, delay)
             self._settled.set()
             self._expected = True
-            asyncio.get_running_loop().call_later(delay, self._terminate)
+            assert self._worker is not None
+            patience = self._plan.drain + KILL_AFTER
+            asyncio.get_running_loop().call_later(delay, self._worker.terminate, patience)
 
     def _check_first_start(self, how: str) -> None:
         if not self.ready.is_set() and not self._patient:

@@ -60,7 +60,7 @@ class WorkerProcess:
     def terminate(self, patience: float) -> None:
         """Asks it to finish what it has and end; kills it after `patience` seconds."""
         self._signal(signal.SIGTERM)
-        if self._end is None:
+        if self._end is None and self._process.returncode is None:
             self._end = asyncio.get_running_loop().call_later(patience, self.kill)
 
     def kill(self) -> None:

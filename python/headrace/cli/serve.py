@@ -1,6 +1,7 @@
 """`headrace serve`."""
 
 import asyncio
+import functools
 import hashlib
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -64,28 +65,33 @@ def command(common: Common, app: str, **flags: object) -> None:
     """
     AppName.parse(app)
     settings = load(AppSettings, flags, file=common.settings_file)
-    tls = load(TlsSettings, {}, file=common.settings_file)
     authority = Authority(common.state.path / "certs")
-    names = _names(settings, tls)
     secured = not settings.plain and settings.uds is None
-    plan = Plan(
+    names = _names(settings, load(TlsSettings, {}, file=common.settings_file))
+    fresh_leaf = functools.partial(_leaf, authority, names) if secured else None
+    plan = _plan(app, settings, common, authority, fresh_leaf() if fresh_leaf else None)
+    wanted = places(host=settings.host, port=settings.port, uds=settings.uds, workers=settings.workers, tls=secured)
+    if not asyncio.run(_supervise(plan, wanted, settings, common, fresh_leaf)):
+        click.get_current_context().exit(1)
+
+
+def _plan(app: str, settings: AppSettings, common: Common, authority: Authority, leaf: Leaf | None) -> Plan:
+    certificate = Certificate(str(leaf.certificate), str(leaf.key), str(authority.ca)) if leaf else None
+    return Plan(
         app,
         interface=cast("Interface", settings.interface),
         factory=settings.factory,
         ping_path=_path(settings.ping_path),
         keep_alive=settings.keep_alive,
         drain=settings.drain,
-        certificate=_certificate(authority, names) if secured else None,
+        certificate=certificate,
         membership=_membership(settings, common, authority) if settings.balancer else None,
         log_level=common.log_level,
     )
-    wanted = places(host=settings.host, port=settings.port, uds=settings.uds, workers=settings.workers, tls=secured)
-    if not asyncio.run(_supervise(plan, wanted, settings, common, lambda: secured and _leaf(authority, names))):
-        click.get_current_context().exit(1)
 
 
 async def _supervise(
-    plan: Plan, wanted: Sequence[Place], settings: AppSettings, common: Common, renew: Callable[[], object]
+    plan: Plan, wanted: Sequence[Place], settings: AppSettings, common: Common, renew: Callable[[], object] | None
 ) -> bool:
     def announce(bound: Sequence[Place]) -> None:
         urls = [place.url for place in bound]
@@ -102,8 +108,7 @@ def _membership(settings: AppSettings, common: Common, authority: Authority) -> 
     assert settings.balancer is not None
     ca = str(settings.ca or authority.ca)
     Dial.to_url(settings.balancer, ca).close()  # says at once what is wrong with either
-    if common.state.token(create=True) is None:
-        raise AssertionError("a token that was created is there")
+    common.state.token(create=True)
     if _is_local(settings.host) and not settings.address and not settings.uds and not _is_near(settings.balancer):
         progress(f"the balancer at {settings.balancer} may not reach {settings.host}; consider --host 0.0.0.0")
     named = None if _is_local(settings.host) or settings.host in EVERYWHERE else settings.host
@@ -132,11 +137,6 @@ def _leaf(authority: Authority, names: Sequence[str]) -> Leaf:
     own = "-".join(name for name in names if name not in LOCAL_NAMES)
     digest = hashlib.sha256(own.encode()).hexdigest()[:12]
     return authority.leaf(names, f"app-{digest}" if own else "app")
-
-
-def _certificate(authority: Authority, names: Sequence[str]) -> Certificate:
-    leaf = _leaf(authority, names)
-    return Certificate(str(leaf.certificate), str(leaf.key), str(authority.ca))
 
 
 def _path(text: str) -> str:
