@@ -1,7 +1,7 @@
 """The whole stack: processor time of everything between the browser and a trivial ASGI app, by requests.
 
-TLS in front and two app server processes behind, in each of the usual ways: headrace (TLS in between, its default, and
-over Unix sockets), nginx before uvicorn and before Granian (plain in between), and uvicorn alone with its own TLS.
+TLS in front and two app server processes behind, in each of the usual ways: headrace (TLS in between, its default; plain,
+as the peers are; and over Unix sockets), nginx before uvicorn and before Granian, and uvicorn alone with its own TLS.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from headrace.bench.peer import HEADRACE, NGINX_PEER
 from headrace.bench.process import running
@@ -39,12 +40,16 @@ class Stack:
 
 
 @contextlib.contextmanager
-def headrace(rig: Rig, *, sockets: bool) -> Iterator[Stack]:
-    """Starts `headrace balance` and `headrace serve`, which registers its workers by itself."""
+def headrace(rig: Rig, *, link: Literal["tls", "plain", "unix"]) -> Iterator[Stack]:
+    """Starts `headrace balance` and `headrace serve`, which registers its workers by itself; `link` is in between."""
     setting = rig.setting
     state = ("--state", str(setting.folder / "state"))
     with HEADRACE.started(setting, (), tls=True, admin=(admin := free_port())) as (balancer, url):
-        where = ("--uds", str(setting.folder / "sockets")) if sockets else ("--port", "0")
+        where = {
+            "tls": ("--port", "0"),
+            "plain": ("--port", "0", "--plain"),
+            "unix": ("--uds", str(setting.folder / "sockets")),
+        }[link]
         join = ("--workers", str(WORKERS), *where, *state, "--balancer", f"https://127.0.0.1:{admin}")
         command = (sys.executable, "-m", "headrace", "serve", APP, *join)
         with running("serve", command, setting.folder, setting.core) as serve:
@@ -97,8 +102,9 @@ STACK = Scenario(
     "TLS, 2 workers, trivial ASGI app: all processes",
     MICROSECONDS,
     (
-        Contestant("headrace", (HEADRACE.tool,), _measure(functools.partial(headrace, sockets=False)), ours=True),
-        Contestant("headrace-unix", (HEADRACE.tool,), _measure(functools.partial(headrace, sockets=True)), ours=True),
+        Contestant("headrace", (HEADRACE.tool,), _measure(functools.partial(headrace, link="tls")), ours=True),
+        Contestant("headrace-plain", (HEADRACE.tool,), _measure(functools.partial(headrace, link="plain")), ours=True),
+        Contestant("headrace-unix", (HEADRACE.tool,), _measure(functools.partial(headrace, link="unix")), ours=True),
         Contestant("nginx+uvicorn", (NGINX, UVICORN), _measure(functools.partial(behind_nginx, UVICORN_COMMAND))),
         Contestant("nginx+granian", (NGINX, GRANIAN), _measure(functools.partial(behind_nginx, GRANIAN_COMMAND))),
         Contestant("uvicorn", (UVICORN,), _measure(uvicorn_alone)),
