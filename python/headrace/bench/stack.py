@@ -1,7 +1,8 @@
 """The whole stack: processor time of everything between the browser and a trivial ASGI app, by requests.
 
-TLS in front and two app server processes behind, in each of the usual ways: headrace (TLS in between, its default; plain,
-as the peers are; and over Unix sockets), nginx before uvicorn and before Granian, and uvicorn alone with its own TLS.
+TLS in front and two app server processes behind, in each of the usual ways: headrace (TLS in between, its default;
+plain, as the peers are; and over Unix sockets), nginx before uvicorn and before Granian, and uvicorn alone with its own
+TLS.
 """
 
 import contextlib
