@@ -52,8 +52,10 @@ use crate::{
     },
 };
 
-/// How long a client that is told to go may take, and how long a closing connection goes on reading.
+/// How long a client that is told to go may take, and how long what nobody wants any more is read.
 const LINGER: Duration = Duration::from_secs(2);
+/// How much is read meanwhile, of a request that is answered already or of a connection that is ended.
+const DRAIN: usize = 1024 * 1024;
 /// What one stream may have waiting for the socket. The socket's own buffer is what fills a long pipe; this only has to
 /// last until the next round.
 const SEND_BUFFER: usize = 32 * 1024;

@@ -5,6 +5,7 @@
 //! server must not see a whole request in one whose data goes on (RFC 9113, 8.1.1).
 
 use std::{
+    future::poll_fn,
     rc::Rc,
     task::{Context, Poll, ready},
 };
@@ -12,6 +13,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 
+use super::{DRAIN, LINGER};
 use crate::{
     engine::Thread,
     http::{
@@ -90,6 +92,27 @@ impl Body {
             0 => self.poll_patience(cx),
             length => Poll::Ready(self.arrived(length).map(|()| Part::Data)),
         }
+    }
+
+    /// Reads on for a while after the response. A reset would be in order at once (RFC 9113, 8.1), but clients are in use
+    /// that lose the response when the two come together, or look for it only once all is sent.
+    pub(super) async fn discard(&mut self) {
+        if self.ended {
+            return;
+        }
+        let timer = self.thread.clock.timer();
+        let reading = async {
+            let mut waste = BytesMut::new();
+            let mut read = 0;
+            while read <= DRAIN {
+                waste.clear();
+                match poll_fn(|cx| self.poll(cx, &mut waste)).await {
+                    Ok(Part::Data) => read += waste.len(),
+                    _ => return,
+                }
+            }
+        };
+        let _ = timer.within(LINGER, reading).await;
     }
 
     fn take(&mut self, data: Bytes, into: &mut BytesMut) {

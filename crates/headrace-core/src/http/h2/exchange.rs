@@ -4,8 +4,8 @@
 //! nothing to do. `h2` is given only what the client's windows and its own small buffer have room for.
 //!
 //! A response ends with `END_STREAM`, with its last byte where its length is known. One that is dropped before is reset, so
-//! that it cannot be taken for whole; a request whose rest nobody reads is reset by `h2` after the response, without
-//! blame (RFC 9113, 8.1).
+//! that it cannot be taken for whole; a request whose rest nobody wants is reset by `h2` after the response, without
+//! blame (RFC 9113, 8.1), if the response is an error a while after it.
 
 use std::{
     cell::RefCell,
@@ -56,6 +56,8 @@ pub(super) struct Stream {
     respond: SendResponse<Bytes>,
     frames: Option<SendStream<Bytes>>,
     reply: Reply,
+    /// The response says that something is wrong.
+    failed: bool,
     /// The client waits for 100 (Continue) before it sends its body.
     expecting: bool,
     patience: Option<Timer>,
@@ -79,6 +81,7 @@ impl Stream {
             respond,
             frames: None,
             reply: Reply::Awaited,
+            failed: false,
             expecting: false,
             patience: None,
         };
@@ -97,11 +100,15 @@ impl Stream {
         self.shared.thread.counters().refuse(why);
     }
 
-    /// Ends what the handler left unfinished. The reset would overtake what was written just before, so the connection's
+    /// Ends what the handler left unfinished. A reset would overtake what was written just before, so the connection's
     /// task goes first.
-    pub(super) async fn settle(&self) {
-        if self.started() && self.reply != Reply::Done {
-            yield_now().await;
+    pub(super) async fn settle(&mut self) {
+        match self.reply {
+            Reply::Awaited => {}
+            // Only an error is likely to surprise a client that is still sending.
+            Reply::Done if self.failed => self.body.discard().await,
+            Reply::Done => {}
+            _ => yield_now().await,
         }
     }
 
@@ -202,6 +209,7 @@ impl Exchange for Stream {
     fn start<'f>(&mut self, status: u16, _: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
         let thread = &self.shared.thread;
         thread.counters().responded(status);
+        self.failed = status >= 400;
         let ends = matches!(body, ReplyBody::Empty(_) | ReplyBody::Length(0));
         let date = || thread.with_date(response::date_value);
         self.frames =

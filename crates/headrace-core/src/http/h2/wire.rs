@@ -23,14 +23,12 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::flood::Meter;
+use super::{DRAIN, flood::Meter};
 use crate::{engine::Thread, net::stream::ClientStream};
 
 /// What a TLS record holds at most. Up to here writes are gathered; what is larger is written in multiples of it, because
 /// a frame of 16 KiB with its head would else be followed by a record of nine bytes.
 const RECORD: usize = 16 * 1024;
-/// How much of what a client goes on sending is read while its connection closes.
-const DRAIN: usize = 1024 * 1024;
 
 pub(super) struct Wire<S> {
     stream: S,
