@@ -104,10 +104,9 @@ impl Stream {
     /// task goes first.
     pub(super) async fn settle(&mut self) {
         match self.reply {
-            Reply::Awaited => {}
             // Only an error is likely to surprise a client that is still sending.
             Reply::Done if self.failed => self.body.discard().await,
-            Reply::Done => {}
+            Reply::Awaited | Reply::Done => {}
             _ => yield_now().await,
         }
     }
