@@ -39,6 +39,7 @@ lint: $(VENV)/.test  ## formats, lints and types, Rust and Python
 	$(BIN)/mypy
 	$(BIN)/stubtest headrace._core
 
+bench: ARGS ?= --results bench/results
 bench: $(VENV)/.test  ## ours beside nginx, HAProxy, h2o and Caddy: a table and plots in bench/results
 	$(BIN)/headrace bench $(ARGS)
 
