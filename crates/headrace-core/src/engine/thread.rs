@@ -23,6 +23,7 @@ use crate::{
     net::{
         buffers::Buffers,
         clock::{Clock, IDLE, TICK},
+        pipe::Pipes,
     },
 };
 
@@ -42,6 +43,7 @@ pub struct Thread {
     pub index: usize,
     pub clock: Rc<Clock>,
     pub buffers: Buffers,
+    pub pipes: Pipes,
     pub requests: Requests,
     shared: Arc<Shared>,
     stopping: Cell<bool>,
@@ -83,6 +85,7 @@ impl Thread {
             index,
             clock: Clock::new(),
             buffers: Buffers::default(),
+            pipes: Pipes::default(),
             requests: Requests::default(),
             shared,
             stopping: Cell::new(false),

@@ -4,5 +4,6 @@ pub mod address;
 pub mod buffers;
 pub mod clock;
 pub mod listener;
+pub mod pipe;
 pub mod stream;
 pub mod tls;
