@@ -1,0 +1,76 @@
+"""What a sink is given: payloads of one stream and one hour, with the numbers that name them for ever."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Run:
+    """Payloads with consecutive numbers: `lines` holds each one's JSON and a newline."""
+
+    first: int
+    count: int
+    lines: bytes
+
+
+@dataclass(frozen=True)
+class Batch:
+    r"""A part of a sealed range of the journal.
+
+    `node` is the name of the machine that accepted the payloads, `stream` the name of their stream (empty: the
+    default one), `hour` their hour of arrival in hours since 1970 (UTC). Between its runs may lie numbers that belong
+    to other streams or hours. The same range always makes the same batch, however often it is sent.
+
+    Example: `Batch("web-1", "", 491_000, (Run(7, 2, b'{"a":1}\n{"a":2}\n'),)).last == 8`.
+    """
+
+    node: str
+    stream: str
+    hour: int
+    runs: tuple[Run, ...]
+
+    @property
+    def first(self) -> int:
+        """The lowest number."""
+        return self.runs[0].first
+
+    @property
+    def last(self) -> int:
+        """The highest number."""
+        return self.runs[-1].first + self.runs[-1].count - 1
+
+    @cached_property
+    def count(self) -> int:
+        """How many payloads."""
+        return sum(run.count for run in self.runs)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all lines."""
+        return sum(len(run.lines) for run in self.runs)
+
+    @property
+    def lines(self) -> bytes:
+        """All payloads, one a line."""
+        return self.runs[0].lines if len(self.runs) == 1 else b"".join(run.lines for run in self.runs)
+
+    @property
+    def began(self) -> datetime:
+        """The hour as a time (UTC)."""
+        return datetime.fromtimestamp(self.hour * 3600, timezone.utc)
+
+    def payloads(self) -> Iterator[tuple[int, bytes]]:
+        """Each payload with its number, in order."""
+        for run in self.runs:
+            yield from enumerate(run.lines.split(b"\n")[:-1], run.first)
+
+    def only(self, numbers: frozenset[int]) -> "Batch":
+        """The part of it with these numbers."""
+        return Batch(
+            self.node,
+            self.stream,
+            self.hour,
+            tuple(Run(number, 1, line + b"\n") for number, line in self.payloads() if number in numbers),
+        )
