@@ -1,6 +1,7 @@
 """Batches to put."""
 
 from headrace.sinks import Batch, Run
+from headrace.sinks.batch import DEFAULT
 
 HOUR = 490_000  # 2025-11-24 16:00 UTC
 
@@ -9,5 +10,5 @@ def run(first: int, count: int = 3) -> Run:
     return Run(first, count, b"".join(b'{"id":%d,"host":"web-%d"}\n' % (n, n % 3) for n in range(first, first + count)))
 
 
-def batch(first: int = 0, count: int = 3, *, stream: str = "", hour: int = HOUR) -> Batch:
-    return Batch("node", stream, hour, (run(first, count),))
+def batch(first: int = 0, count: int = 3, *, stream: str = "", hour: int = HOUR, form: str = DEFAULT) -> Batch:
+    return Batch("node", stream, hour, (run(first, count),), form)

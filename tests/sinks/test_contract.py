@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import obstore
 import pytest
 from obstore.store import from_url
 
-from headrace.sinks import Batch, Run, Sink
+from headrace.sinks import Batch, Receipt, Run, Sink
+from headrace.sinks.batch import DEFAULT, EACH
 from headrace.sinks.encoding import FORMATS
 from headrace.sinks.function import FunctionSink
 from headrace.sinks.memory import MemorySink
@@ -25,6 +26,10 @@ class Landing:
 
     sink: Sink
     found: Callable[[], list[bytes]]
+    form: str = DEFAULT
+
+    async def put(self, *batches: Batch) -> list[Receipt]:
+        return [await self.sink.put(replace(each, form=self.form)) for each in batches]
 
 
 def memory(_request, _tmp_path) -> Landing:
@@ -50,29 +55,29 @@ def plain_function(_request, _tmp_path) -> Landing:
     return Landing(FunctionSink(take, "shop:take"), lambda: [taken[key] for key in sorted(taken, key=_number)])
 
 
-def folder(form="ndjson.gz", *, each=False):
+def folder(form=DEFAULT):
     def make(_request, tmp_path) -> Landing:
         url = (tmp_path / "landed").as_uri()
-        return Landing(sink_for(url, form=form, each=each), lambda: stored(url, form, each=each))
+        return Landing(sink_for(url), lambda: stored(url, form), form)
 
     return make
 
 
-def s3(form="ndjson.gz", *, each=False):
+def s3(form=DEFAULT):
     def make(request, tmp_path) -> Landing:
         request.getfixturevalue("s3")
         url = f"s3://{BUCKET}/{tmp_path.name}"
-        return Landing(sink_for(url, form=form, each=each), lambda: stored(url, form, each=each, allow_http=True))
+        return Landing(sink_for(url), lambda: stored(url, form, allow_http=True), form)
 
     return make
 
 
-def stored(url: str, form: str, *, each: bool, **options: bool) -> list[bytes]:
+def stored(url: str, form: str, **options: bool) -> list[bytes]:
     """The payloads in all objects below the URL, sorted by what they say of themselves."""
     store = from_url(url, client_options=options) if options else from_url(url)
     keys = [entry["path"] for entries in obstore.list(store) for entry in entries]
     contents = [bytes(obstore.get(store, key).bytes()) for key in keys]
-    if not each:
+    if form != EACH:
         contents = [line for data in contents for line in FORMATS[form].decode(data).splitlines()]
     return sorted(contents, key=lambda body: json.loads(body)["id"])
 
@@ -88,11 +93,11 @@ SINKS = {
     "folder": folder(),
     "folder, zstd": folder("ndjson.zst"),
     "folder, parquet": folder("parquet"),
-    "folder, each": folder(each=True),
+    "folder, each": folder(EACH),
     "s3": s3(),
     "s3, zstd": s3("ndjson.zst"),
     "s3, parquet": s3("parquet"),
-    "s3, each": s3(each=True),
+    "s3, each": s3(EACH),
 }
 
 
@@ -107,44 +112,42 @@ def bodies(*batches: Batch) -> list[bytes]:
 
 async def test_what_was_put_is_there_byte_for_byte(landing):
     spaced = Batch("node", "", HOUR, (Run(7, 2, b'{ "id" : 7, "a": 1.50 }\n{"id":8,"b":"\xc3\xa9\\n"}\n'),))
-    receipt = await landing.sink.put(spaced)
+    (receipt,) = await landing.put(spaced)
     assert landing.found() == [b'{ "id" : 7, "a": 1.50 }', b'{"id":8,"b":"\xc3\xa9\\n"}']
     assert receipt.where
     assert receipt.size > 0
 
 
 async def test_the_same_batch_again_changes_nothing(landing):
-    await landing.sink.put(batch())
-    await landing.sink.put(batch())
+    await landing.put(batch(), batch())
     assert landing.found() == bodies(batch())
 
 
 async def test_batches_land_at_the_same_time(landing):
     batches = [batch(first, 5) for first in range(0, 50, 5)]
-    await asyncio.gather(*map(landing.sink.put, batches))
+    await asyncio.gather(*map(landing.put, batches))
     assert landing.found() == bodies(*batches)
 
 
 async def test_the_same_batch_at_the_same_time_lands_once(landing):
-    await asyncio.gather(*(landing.sink.put(batch()) for _ in range(3)), return_exceptions=True)
-    await landing.sink.put(batch())
+    await asyncio.gather(*(landing.put(batch()) for _ in range(3)), return_exceptions=True)
+    await landing.put(batch())
     assert landing.found() == bodies(batch())
 
 
 async def test_a_batch_may_have_gaps(landing):
     gaps = Batch("node", "orders", HOUR, (run(0, 2), run(10, 1), run(20, 3)))
-    await landing.sink.put(gaps)
+    await landing.put(gaps)
     assert landing.found() == bodies(gaps)
 
 
 async def test_streams_and_hours_stay_apart(landing):
     batches = [batch(0), batch(3, stream="orders"), batch(6, hour=HOUR + 1)]
-    for each in batches:
-        await landing.sink.put(each)
+    await landing.put(*batches)
     assert landing.found() == bodies(*batches)
 
 
 async def test_it_is_closed_once_everything_landed(landing):
-    await landing.sink.put(batch())
+    await landing.put(batch())
     await landing.sink.close()
     assert landing.found() == bodies(batch())

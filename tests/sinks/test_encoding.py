@@ -7,7 +7,7 @@ import pytest
 
 from headrace.errors import UsageError
 from headrace.sinks import Batch
-from headrace.sinks.encoding import FORMATS, format_named
+from headrace.sinks.encoding import FORMATS, check
 
 from .samples import HOUR, batch, run
 
@@ -48,11 +48,11 @@ def test_parquet_has_each_payload_with_its_number(tmp_path):
 
 
 def test_an_unknown_format_names_those_that_are_known():
-    with pytest.raises(UsageError, match=r"unknown format csv; choose one of ndjson\.gz, ndjson\.zst, parquet"):
-        format_named("csv")
+    with pytest.raises(UsageError, match=r"unknown format csv; choose one of ndjson\.gz, ndjson\.zst, parquet, each"):
+        check("csv")
 
 
 def test_a_format_that_is_not_installed_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(UsageError, match=r"ndjson\.zst needs zstandard; pip install 'headrace\[zstd\]'"):
-        format_named("ndjson.zst")
+        check("ndjson.zst")

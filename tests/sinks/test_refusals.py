@@ -113,9 +113,11 @@ async def test_a_namesakes_object_is_left_alone(store, contents):
         await sink_for("s3://bucket").put(batch())
 
 
-@pytest.mark.parametrize(("each", "media_type"), [(False, "application/gzip"), (True, "application/octet-stream")])
-async def test_objects_have_a_type_and_ask_for_no_access_of_others(store, each, media_type):
-    await sink_for("s3://bucket", each=each).put(batch(count=1))
+@pytest.mark.parametrize(
+    ("form", "media_type"), [("ndjson.gz", "application/gzip"), ("each", "application/octet-stream")]
+)
+async def test_objects_have_a_type_and_ask_for_no_access_of_others(store, form, media_type):
+    await sink_for("s3://bucket").put(batch(count=1, form=form))
     _, headers, _ = store.puts[0]
     assert headers["content-type"] == media_type
     assert not [name for name in headers if name.startswith(("x-amz-acl", "x-amz-grant"))]
@@ -124,6 +126,6 @@ async def test_objects_have_a_type_and_ask_for_no_access_of_others(store, each, 
 async def test_of_single_objects_the_others_land_when_one_is_refused(store):
     store.replies = [(400, "EntityTooLarge")]
     with pytest.raises(Rejected) as raised:
-        await sink_for("s3://bucket", each=True).put(batch(count=20))
+        await sink_for("s3://bucket").put(batch(count=20, form="each"))
     assert len(raised.value.numbers) == 1
     assert len(store.puts) == 20

@@ -1,9 +1,13 @@
 """What a sink is given: payloads of one stream and one hour, with the numbers that name them for ever."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
+from typing import Final
+
+DEFAULT: Final = "ndjson.gz"
+EACH: Final = "each"  # an object for each payload
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Batch:
 
     `node` is the name of the machine that accepted the payloads, `stream` the name of their stream (empty: the
     default one), `hour` their hour of arrival in hours since 1970 (UTC). Between its runs may lie numbers that belong
-    to other streams or hours. The same range always makes the same batch, however often it is sent.
+    to other streams or hours. `form` is how it is stored where it becomes an object: a format of `encoding`, or `EACH`.
+    The same range always makes the same batch, however often it is sent and whatever the settings say by then.
 
     Example: `Batch("web-1", "", 491_000, (Run(7, 2, b'{"a":1}\n{"a":2}\n'),)).last == 8`.
     """
@@ -30,6 +35,7 @@ class Batch:
     stream: str
     hour: int
     runs: tuple[Run, ...]
+    form: str = DEFAULT
 
     @property
     def first(self) -> int:
@@ -68,9 +74,5 @@ class Batch:
 
     def only(self, numbers: frozenset[int]) -> "Batch":
         """The part of it with these numbers."""
-        return Batch(
-            self.node,
-            self.stream,
-            self.hour,
-            tuple(Run(number, 1, line + b"\n") for number, line in self.payloads() if number in numbers),
-        )
+        chosen = (Run(number, 1, line + b"\n") for number, line in self.payloads() if number in numbers)
+        return replace(self, runs=tuple(chosen))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.errors import UsageError
-from headrace.sinks.batch import Batch
+from headrace.sinks.batch import EACH, Batch
 
 GZIP_LEVEL: Final = 6
 GZIP_WINDOW: Final = 31  # the largest window, in gzip's frame; zlib leaves time and name in it empty
@@ -91,15 +91,17 @@ FORMATS: Final = {
 }
 
 
-def format_named(name: str) -> Format:
-    """The format `name`. Raises `UsageError` when it isn't known or not installed."""
+def check(name: str) -> str:
+    """`name`, if batches can be stored in that form. Raises `UsageError` when it isn't known or not installed."""
+    if name == EACH:
+        return name
     form = FORMATS.get(name)
     if form is None:
-        raise UsageError(f"unknown format {name}", hint=f"choose one of {', '.join(FORMATS)}")
+        raise UsageError(f"unknown format {name}", hint=f"choose one of {', '.join([*FORMATS, EACH])}")
     try:
         if form.module:
             __import__(form.module)
     except ImportError:
         hint = f"pip install 'headrace[{form.extra}]'"
         raise UsageError(f"the format {name} needs {form.module}", hint=hint) from None
-    return form
+    return name

@@ -78,10 +78,12 @@ class FunctionSink:
         payloads = [Payload(f"{batch.node}-{number}", batch.stream, body) for number, body in batch.payloads()]
         delivery = _Delivery(self, payloads)
         await delivery.deliver(0, len(payloads))
+        receipt = Receipt(self._name, batch.size)
         if delivery.refused:
             reason = next(iter(delivery.refused.values()))
-            raise Rejected(f"{self._name} {reason}", numbers=[numbers[index] for index in delivery.refused])
-        return Receipt(self._name, batch.size)
+            refused = [numbers[index] for index in delivery.refused]
+            raise Rejected(f"{self._name} {reason}", numbers=refused, receipt=receipt)
+        return receipt
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -14,9 +14,9 @@ def folder(batch: Batch) -> str:
     return f"{batch.stream}/{partition}" if batch.stream else partition
 
 
-def batch_key(batch: Batch, suffix: str) -> str:
-    """The key of a batch in one object: `FOLDER/NODE-FIRST-LAST.SUFFIX`."""
-    return f"{folder(batch)}/{batch.node}-{batch.first:0{DIGITS}}-{batch.last:0{DIGITS}}.{suffix}"
+def batch_key(batch: Batch) -> str:
+    """The key of a batch in one object: `FOLDER/NODE-FIRST-LAST.FORM`."""
+    return f"{folder(batch)}/{batch.node}-{batch.first:0{DIGITS}}-{batch.last:0{DIGITS}}.{batch.form}"
 
 
 def payload_key(batch: Batch, number: int) -> str:

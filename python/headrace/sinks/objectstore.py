@@ -20,9 +20,9 @@ from obstore.exceptions import AlreadyExistsError, NotSupportedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from headrace.errors import UsageError
-from headrace.sinks.batch import Batch
+from headrace.sinks.batch import EACH, Batch
 from headrace.sinks.durable import sync
-from headrace.sinks.encoding import Format, format_named
+from headrace.sinks.encoding import FORMATS, Format
 from headrace.sinks.keys import batch_key, payload_key, payload_pattern
 from headrace.sinks.refusals import OBSTORE_ERRORS, meaning
 from headrace.sinks.sink import Held, Receipt, Rejected, Transient
@@ -42,42 +42,34 @@ UNSUPPORTED: Final = "status code: 501"
 class ObjectStoreSink:
     """Lands batches below a URL.
 
-    Example: `ObjectStoreSink.at("s3://bucket/prefix", form="parquet")`. With `each` every payload
-    becomes an object of its own, `application/octet-stream`, up to `uploads` of them on their way at once.
+    Example: `await ObjectStoreSink.at("s3://bucket/prefix").put(batch)`. In the form `EACH` every payload becomes an
+    object of its own, `application/octet-stream`, up to `uploads` of them on their way at once.
     """
 
-    def __init__(self, store: ObjectStore, url: str, form: Format, *, each: bool, uploads: int) -> None:
+    def __init__(self, store: ObjectStore, url: str, uploads: int) -> None:
         self.url = url.rstrip("/")
         self._store = store
-        self._form = form
-        self._each = each
         self._uploads = uploads
         self._conditional = True
         self._root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
 
     @classmethod
-    def at(
-        cls,
-        url: str,
-        *,
-        form: str = "ndjson.gz",
-        each: bool = False,
-        uploads: int = UPLOADS,
-    ) -> "ObjectStoreSink":
+    def at(cls, url: str, *, uploads: int = UPLOADS) -> "ObjectStoreSink":
         """The sink below `url`: `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`.
 
         Endpoint, region and credentials are those of the environment, as the store's own tools read them.
-        Raises `UsageError` for a URL that names no store, an unknown format, a folder that can't be made.
+        Raises `UsageError` for a URL that names no store, or a folder that can't be made.
         """
-        return cls(_open(url), url, format_named(form), each=each, uploads=uploads)
+        return cls(_open(url), url, uploads)
 
     async def put(self, batch: Batch) -> Receipt:
         """Creates the batch's object or objects."""
-        if self._each:
+        if batch.form == EACH:
             return await self._put_each(batch)
-        key = batch_key(batch, self._form.suffix)
-        data = await asyncio.to_thread(self._form.encode, batch)
-        await self._create(key, data, self._form)
+        form = FORMATS[batch.form]
+        key = batch_key(batch)
+        data = await asyncio.to_thread(form.encode, batch)
+        await self._create(key, data, form)
         await self._settle([key])
         return Receipt(f"{self.url}/{key}", len(data))
 
@@ -99,9 +91,10 @@ class ObjectStoreSink:
 
         await _all_or_none([upload() for _ in range(min(self._uploads, batch.count))])
         await self._settle(landed)
+        receipt = Receipt(f"{self.url}/{payload_pattern(batch)}", batch.size - batch.count)
         if refused:
-            raise Rejected(next(iter(refused.values())), numbers=refused)
-        return Receipt(f"{self.url}/{payload_pattern(batch)}", batch.size - batch.count)
+            raise Rejected(next(iter(refused.values())), numbers=refused, receipt=receipt)
+        return receipt
 
     async def _create(self, key: str, data: bytes, form: Format | None) -> None:
         try:

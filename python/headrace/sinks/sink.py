@@ -54,8 +54,12 @@ class Held(SinkError):  # noqa: N818
 
 
 class Rejected(SinkError):  # noqa: N818
-    """Payloads that will never land: those with `numbers`, or the whole batch. All others of the batch landed."""
+    """Payloads that will never land: those with `numbers`, or the whole batch.
 
-    def __init__(self, message: str, *, numbers: Collection[int] | None = None) -> None:
+    All others of the batch landed, `receipt` says where.
+    """
+
+    def __init__(self, message: str, *, numbers: Collection[int] | None = None, receipt: Receipt | None = None) -> None:
         super().__init__(message)
         self.numbers = None if numbers is None else frozenset(numbers)
+        self.receipt = receipt

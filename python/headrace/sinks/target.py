@@ -9,7 +9,7 @@ from headrace.sinks.objectstore import SCHEMES, ObjectStoreSink
 from headrace.sinks.sink import Sink
 
 
-def sink_for(target: str, *, form: str = "ndjson.gz", each: bool = False) -> Sink:
+def sink_for(target: str) -> Sink:
     """The sink that `target` names.
 
     | `target` | sink |
@@ -19,16 +19,16 @@ def sink_for(target: str, *, form: str = "ndjson.gz", each: bool = False) -> Sin
     | `module:function` | a function of the user's |
     | `memory://` | nowhere: the payloads stay in memory |
 
-    Example: `sink_for("./landed", form="parquet")`; `form` and `each` mean something for objects only.
+    Example: `sink_for("./landed")`.
     Raises `UsageError` when it names none of these, `OperationError` when it can't be used.
     """
     if target == "memory://":
         return MemorySink()
     if target.partition("://")[0] in SCHEMES and "://" in target:
-        return ObjectStoreSink.at(target, form=form, each=each)
+        return ObjectStoreSink.at(target)
     if "://" in target:
         schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise UsageError(f"no store is known for {target}", hint=f"known are {schemes} and module:function")
     if target.startswith(("/", ".", "~")):
-        return ObjectStoreSink.at(Path(target).expanduser().absolute().as_uri(), form=form, each=each)
+        return ObjectStoreSink.at(Path(target).expanduser().absolute().as_uri())
     return FunctionSink.named(target)
