@@ -148,6 +148,11 @@ def rig(make_rig) -> Rig:
     return make_rig()
 
 
+def unasked(*_: object) -> bytes:
+    """Signs for nobody."""
+    raise AssertionError("nobody asks for a certificate here")
+
+
 async def eventually(holds, within: float = 5.0) -> None:
     """Wait until `holds()`; fail when it doesn't within so many seconds."""
     deadline = asyncio.get_running_loop().time() + within

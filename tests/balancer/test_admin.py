@@ -10,8 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.signing import Signing
 
-from .conftest import CoreEvent, Latency, eventually
+from .conftest import CoreEvent, Latency, eventually, unasked
 
 TOKEN = "correct-token"
 GOOD = {"Authorization": f"Bearer {TOKEN}"}
@@ -45,12 +46,15 @@ class Port:
     def __init__(self, rig):
         self.rig = rig
         self.ready = True
+        self.sign = unasked
 
     def client(self, *, headers=GOOD, client=("127.0.0.1", 5000), is_open=False):
         membership = self.rig.membership
         collector = BalancerCollector(Counters, self.rig.traffic.stats, membership.registry.members)
         access = Access(TOKEN, ["mill", "mill.example.org"], open=is_open)
-        app = Admin(membership, self.rig.hub, collector, access, ready=lambda: self.ready).app()
+        app = Admin(
+            membership, self.rig.hub, collector, access, Signing(access.names, self.sign), ready=lambda: self.ready
+        ).app()
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app, client=client), base_url="https://127.0.0.1:2001", headers=headers
         )

@@ -20,7 +20,9 @@ from headrace.balancer.member import Member, State
 from headrace.balancer.membership import Membership
 from headrace.balancer.metrics import BalancerCollector, exposition
 from headrace.balancer.registration import BadRegistrationError, read_address, read_offer
+from headrace.balancer.signing import LARGEST_REQUEST, ForbiddenNameError, Signing
 from headrace.balancer.view import service_views
+from headrace.errors import UsageError
 
 LONGEST_WAIT = 3600.0  # seconds that an unregistering server may be kept waiting
 BOTH = ["GET", "POST"]
@@ -34,6 +36,7 @@ class Admin:
     hub: Hub
     collector: BalancerCollector
     access: Access
+    signing: Signing
     ready: Callable[[], bool]
 
     def app(self) -> Starlette:
@@ -46,6 +49,7 @@ class Admin:
                 Route("/servers/{id}", self.server, methods=["GET", "DELETE"]),
                 Route("/servers/{id}/drain", self.drain, methods=["POST"]),
                 Route("/servers/{id}/undrain", self.undrain, methods=["POST"]),
+                Route("/certificates", self.certificates, methods=["POST"]),
                 Route("/services", self.services, methods=["GET"]),
                 Route("/events", self.events, methods=["GET"]),
                 Route("/metrics", self.metrics, methods=["GET"]),
@@ -96,6 +100,19 @@ class Admin:
             raise HTTPException(409, f"server {member.id} leaves by itself; it comes back when it registers again")
         return JSONResponse(self.membership.view(self.membership.let_in(member)))
 
+    async def certificates(self, request: Request) -> Response:
+        """Sign a certificate for an app server on another machine; the body is its signing request."""
+        if not self.access.is_trusted(request):
+            raise HTTPException(403, "a certificate is signed only for who shows the token, also when the port is open")
+        caller, named = self._caller(request), request.query_params.get("address", "")
+        try:
+            certificate = self.signing.answer(await _body(request, LARGEST_REQUEST), caller, named)
+        except ForbiddenNameError as error:
+            raise HTTPException(403, str(error)) from error
+        except UsageError as error:
+            raise HTTPException(400, str(error)) from error
+        return Response(certificate, media_type="application/x-pem-file")
+
     async def services(self, _request: Request) -> Response:
         """Which services there are, and who handles each."""
         return JSONResponse(service_views(self.membership.planner, self.membership.registry.members()))
@@ -133,7 +150,15 @@ class Admin:
         return member
 
 
-CODES = {403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "conflict", 503: "not_ready"}
+CODES = {
+    400: "bad_request",
+    413: "too_large",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    503: "not_ready",
+}
 
 
 async def _error(request: Request, error: Exception) -> Response:
@@ -152,6 +177,15 @@ async def _error(request: Request, error: Exception) -> Response:
 
 async def _bad_registration(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "bad_request", "message": str(error)}, 400)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise HTTPException(413, f"the body may have {most} bytes")
+    return body
 
 
 def _seconds(text: str) -> float:
