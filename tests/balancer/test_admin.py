@@ -127,11 +127,21 @@ async def test_unregister_with_wait_replies_at_the_latest_when_that_is_over(port
     assert (record["state"], record["in_flight"]) == ("draining", 1)
 
 
-@pytest.mark.parametrize("wait", ["-1", "x", "1e3", "99999", "nan"])
-async def test_a_bad_wait_is_400(port, wait):
+async def test_unregister_with_drain_says_how_long_the_server_stays(port):
+    server = port.rig.up("127.0.0.1:3000")
+    async with port.client() as client:
+        await client.post("/unregister?port=3000&drain=12s")
+    assert port.rig.traffic.ending == {server: 12.0}
+
+
+@pytest.mark.parametrize("name", ["wait", "drain"])
+@pytest.mark.parametrize("seconds", ["-1", "x", "1e3", "99999", "nan", ""])
+async def test_bad_seconds_are_400(port, name, seconds):
     port.rig.up("127.0.0.1:3000")
     async with port.client() as client:
-        assert (await client.post(f"/unregister?port=3000&wait={wait}")).status_code == 400
+        reply = await client.post(f"/unregister?port=3000&{name}={seconds}")
+    assert reply.status_code == 400
+    assert name in reply.json()["message"]
 
 
 async def test_unregistering_whom_nobody_knows_is_404(port):

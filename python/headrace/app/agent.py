@@ -110,7 +110,7 @@ class Agent(threading.Thread):
         return self._call("/register", self._query, CALL_TIMEOUT, good=(200,))
 
     def _unregister(self) -> None:
-        query = {"wait": f"{self._patience:.3f}"}
+        query = dict.fromkeys(("wait", "drain"), f"{self._patience:.3f}")
         query.update((name, value) for name, value in self._query.items() if name in ("port", "address"))
         started = time.monotonic()
         # 404: it forgot us already, which is what was to be reached.

@@ -4,7 +4,7 @@ Calls that change something answer to GET as well, so that anything that can fet
 browsers of other origins out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -66,14 +66,14 @@ class Admin:
         return JSONResponse(self.membership.record(member))
 
     async def unregister(self, request: Request) -> Response:
-        """Drain the caller; with `wait`, answer when nothing is in flight any more."""
+        """Drain the caller; with `wait`, answer when nothing is in flight any more; with `drain`, be done by then."""
         address = read_address(request.query_params, self._caller(request))
-        wait = _seconds(request.query_params.get("wait", "0"))
+        wait, drain = (_seconds(request.query_params, name) for name in ("wait", "drain"))
         member = self.membership.registry.at(address)
         if member is None:
             raise HTTPException(404, f"no server is registered at {address}")
-        member = self.membership.leave(member, "it unregistered")
-        await self.membership.wait_gone(member, wait)
+        member = self.membership.leave(member, "it unregistered", stays=drain)
+        await self.membership.wait_gone(member, wait or 0.0)
         return JSONResponse(self.membership.view(member))
 
     async def servers(self, _request: Request) -> Response:
@@ -188,8 +188,11 @@ async def _body(request: Request, most: int) -> bytes:
     return body
 
 
-def _seconds(text: str) -> float:
+def _seconds(query: Mapping[str, str], name: str) -> float | None:
+    text = query.get(name)
+    if text is None:
+        return None
     number = text.removesuffix("s")
     if not number.replace(".", "", 1).isdecimal() or float(number) > LONGEST_WAIT:
-        raise BadRegistrationError(f"wait must be seconds from 0 to {LONGEST_WAIT:.0f}, not {text!r}")
+        raise BadRegistrationError(f"{name} must be seconds from 0 to {LONGEST_WAIT:.0f}, not {text!r}")
     return float(number)

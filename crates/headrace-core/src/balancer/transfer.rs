@@ -13,6 +13,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 
 use super::{
+    ending::Ending,
     local::Local,
     options::Options,
     rewrite,
@@ -58,12 +59,14 @@ pub(super) enum Failure {
     Malformed(&'static str),
     /// It sent nothing for too long.
     TimedOut,
+    /// It is a stream, and the server or the balancer leaves.
+    Ended,
 }
 
 impl Failure {
     /// Whether the server failed, and not the client.
     pub(super) fn is_the_servers(&self) -> bool {
-        !matches!(self, Self::Client(_) | Self::TooLarge)
+        !matches!(self, Self::Client(_) | Self::TooLarge | Self::Ended)
     }
 }
 
@@ -86,6 +89,7 @@ impl fmt::Display for Failure {
             }
             Self::Malformed(what) => write!(f, "its response is malformed: {what}"),
             Self::TimedOut => f.write_str("it took too long"),
+            Self::Ended => f.write_str("it is leaving"),
         }
     }
 }
@@ -104,6 +108,7 @@ pub(super) struct Transfer<'a> {
     upload: &'a mut Upload,
     local: &'a Local,
     timer: &'a Timer,
+    ending: Ending<'a>,
     /// Whether the timer runs for what is waited for now.
     timing: bool,
     stage: Stage,
@@ -129,6 +134,7 @@ impl<'a> Transfer<'a> {
         upload: &'a mut Upload,
         local: &'a Local,
         timer: &'a Timer,
+        ending: Ending<'a>,
     ) -> Self {
         Self {
             stream,
@@ -136,6 +142,7 @@ impl<'a> Transfer<'a> {
             upload,
             local,
             timer,
+            ending,
             timing: false,
             stage: Stage::Head,
             decoder: Decoder::none(),
@@ -171,7 +178,21 @@ impl<'a> Transfer<'a> {
         if response.is_ready() && (!self.tunnel || self.upload.is_finished()) {
             return Poll::Ready(Ok(()));
         }
+        if self.stage == Stage::Body && self.ending.poll(cx, self.local).is_ready() {
+            self.end_stream(cx)?;
+        }
         self.poll_time(cx, exchange)
+    }
+
+    /// A tunnel closes in good order, both ways; a response breaks, so that it is not taken for whole.
+    fn end_stream(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if !self.tunnel {
+            return Err(Failure::Ended);
+        }
+        self.upload.hang_up();
+        self.stage = Stage::Finish;
+        cx.waker().wake_by_ref();
+        Ok(())
     }
 
     fn poll_upload(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Result<(), Failure> {
@@ -303,13 +324,21 @@ impl<'a> Transfer<'a> {
     fn begin_body(&mut self, cx: &mut Context<'_>, body: Body) {
         self.timing = false;
         self.stage = Stage::Body;
+        let now = self.local.thread.clock.now();
         self.decoder = match body {
             Body::Http(ResponseBody::None) => Decoder::none(),
             Body::Http(ResponseBody::Length(length)) => Decoder::length(length),
-            Body::Http(ResponseBody::Chunked) => Decoder::chunked(self.local.thread.limits().head),
-            Body::Http(ResponseBody::UntilClose) => Decoder::until_close(),
+            Body::Http(ResponseBody::Chunked) => {
+                self.ending.endless(now);
+                Decoder::chunked(self.local.thread.limits().head)
+            }
+            Body::Http(ResponseBody::UntilClose) => {
+                self.ending.endless(now);
+                Decoder::until_close()
+            }
             Body::Tunnel => {
                 self.tunnel = true;
+                self.ending.tunnel(now);
                 self.local.thread.counters().tunnels_open.add(1);
                 self.upload.tunnel();
                 cx.waker().wake_by_ref();
