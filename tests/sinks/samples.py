@@ -7,7 +7,8 @@ HOUR = 490_000  # 2025-11-24 16:00 UTC
 
 
 def run(first: int, count: int = 3) -> Run:
-    return Run(first, count, b"".join(b'{"id":%d,"host":"web-%d"}\n' % (n, n % 3) for n in range(first, first + count)))
+    numbers = range(first, first + count)
+    return Run(numbers, b"".join(b'{"id":%d,"host":"web-%d"}\n' % (number, number % 3) for number in numbers))
 
 
 def batch(first: int = 0, count: int = 3, *, stream: str = "", hour: int = HOUR, form: str = DEFAULT) -> Batch:

@@ -111,7 +111,7 @@ def bodies(*batches: Batch) -> list[bytes]:
 
 
 async def test_what_was_put_is_there_byte_for_byte(landing):
-    spaced = Batch("node", "", HOUR, (Run(7, 2, b'{ "id" : 7, "a": 1.50 }\n{"id":8,"b":"\xc3\xa9\\n"}\n'),))
+    spaced = Batch("node", "", HOUR, (Run((7, 8), b'{ "id" : 7, "a": 1.50 }\n{"id":8,"b":"\xc3\xa9\\n"}\n'),))
     (receipt,) = await landing.put(spaced)
     assert landing.found() == [b'{ "id" : 7, "a": 1.50 }', b'{"id":8,"b":"\xc3\xa9\\n"}']
     assert receipt.where

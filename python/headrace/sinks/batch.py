@@ -1,6 +1,6 @@
 """What a sink is given: payloads of one stream and one hour, with the numbers that name them for ever."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -12,10 +12,9 @@ EACH: Final = "each"  # an object for each payload
 
 @dataclass(frozen=True)
 class Run:
-    """Payloads with consecutive numbers: `lines` holds each one's JSON and a newline."""
+    """Payloads as they were read: `lines` holds each one's JSON and a newline, `numbers` what they are called."""
 
-    first: int
-    count: int
+    numbers: Sequence[int]
     lines: bytes
 
 
@@ -24,11 +23,11 @@ class Batch:
     r"""A part of a sealed range of the journal.
 
     `node` is the name of the machine that accepted the payloads, `stream` the name of their stream (empty: the
-    default one), `hour` their hour of arrival in hours since 1970 (UTC). Between its runs may lie numbers that belong
-    to other streams or hours. `form` is how it is stored where it becomes an object: a format of `encoding`, or `EACH`.
-    The same range always makes the same batch, however often it is sent and whatever the settings say by then.
+    default one), `hour` their hour of arrival in hours since 1970 (UTC). Numbers in between may belong to other
+    streams. `form` is how it is stored where it becomes an object: a format of `encoding`, or `EACH`. The same range
+    always makes the same batch, however often it is sent and whatever the settings say by then.
 
-    Example: `Batch("web-1", "", 491_000, (Run(7, 2, b'{"a":1}\n{"a":2}\n'),)).last == 8`.
+    Example: `Batch("web-1", "", 491_000, (Run(range(7, 9), b'{"a":1}\n{"a":2}\n'),)).last == 8`.
     """
 
     node: str
@@ -40,17 +39,17 @@ class Batch:
     @property
     def first(self) -> int:
         """The lowest number."""
-        return self.runs[0].first
+        return self.runs[0].numbers[0]
 
     @property
     def last(self) -> int:
         """The highest number."""
-        return self.runs[-1].first + self.runs[-1].count - 1
+        return self.runs[-1].numbers[-1]
 
     @cached_property
     def count(self) -> int:
         """How many payloads."""
-        return sum(run.count for run in self.runs)
+        return sum(len(run.numbers) for run in self.runs)
 
     @cached_property
     def size(self) -> int:
@@ -70,9 +69,9 @@ class Batch:
     def payloads(self) -> Iterator[tuple[int, bytes]]:
         """Each payload with its number, in order."""
         for run in self.runs:
-            yield from enumerate(run.lines.split(b"\n")[:-1], run.first)
+            yield from zip(run.numbers, run.lines.split(b"\n")[:-1], strict=True)
 
     def only(self, numbers: frozenset[int]) -> "Batch":
         """The part of it with these numbers."""
-        chosen = (Run(number, 1, line + b"\n") for number, line in self.payloads() if number in numbers)
+        chosen = (Run((number,), line + b"\n") for number, line in self.payloads() if number in numbers)
         return replace(self, runs=tuple(chosen))
