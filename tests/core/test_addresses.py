@@ -138,6 +138,23 @@ def test_the_name_is_told_to_the_server(start_server, start_balancer, authority)
     assert names == ["app.internal"]
 
 
+def test_sessions_are_resumed_with_each_of_the_servers_of_a_host(start_server, start_balancer, authority, localhost):
+    """A session of the one means nothing to the other."""
+
+    def once(connection: Connection) -> None:
+        connection.request()
+        connection.send(reply(b"bye", "Connection: close"))
+
+    contexts = [localhost.server_context() for _ in range(2)]
+    apps = [start_server(once, tls=context) for context in contexts]
+    verified = ClientTls(authority.ca)
+    proxy = start_balancer([Server(f"s{index}", app.address, tls=verified) for index, app in enumerate(apps)])
+    client = proxy.client()
+    for _ in range(12):
+        assert client.get().status == 200
+    assert [context.session_stats()["hits"] for context in contexts] == [5, 5]
+
+
 def assert_not_trusted(proxy, app) -> None:
     assert proxy.client().post(b"secret").status == 502
     assert "certificate" in proxy.stats().last_failure.lower()

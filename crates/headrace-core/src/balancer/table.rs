@@ -187,7 +187,7 @@ impl Service {
             Arc::new(Target {
                 state: state(&server.id),
                 address: server.address.clone(),
-                tls: server.tls.clone(),
+                tls: server.tls.as_ref().map(ClientTls::for_one_server),
                 weight: server.weight,
                 capacity: server.capacity,
             })

@@ -8,7 +8,7 @@ use std::{fmt::Display, sync::Arc};
 pub use rustls::ServerConfig;
 use rustls::{
     ClientConfig, RootCertStore,
-    client::verify_server_name,
+    client::{Resumption, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::{ClientHello, ParsedCertificate, ResolvesServerCert},
@@ -19,6 +19,9 @@ use super::address::Address;
 use crate::error::Error;
 
 const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
+
+/// As many as rustls keeps for one name.
+const SESSIONS: usize = 8;
 
 fn wrong(file: &str, why: impl Display) -> Error {
     Error::Tls(format!("{file}: {why}"))
@@ -113,6 +116,18 @@ impl ClientTls {
             config: Arc::new(config),
             name,
         })
+    }
+
+    /// The same trust with sessions of its own to resume. They are remembered by host name, and the app servers of one
+    /// host would be offered one another's, which they cannot read.
+    #[must_use]
+    pub fn for_one_server(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        Self {
+            config: Arc::new(config),
+            name: self.name.clone(),
+        }
     }
 
     pub fn name_for(&self, address: &Address) -> Result<ServerName<'static>, Error> {
