@@ -1,8 +1,8 @@
 """The border between policy (Python) and mechanism (Rust). This stub is the contract.
 
-Everything here is typed, frozen where it is data, and never called on the path of a request. Calls that may wait
-release the GIL. Durations are seconds (`float`), sizes are bytes (`int`), addresses are ``"127.0.0.1:2000"``,
-``"[::1]:2000"``, ``"localhost:3000"`` or ``"unix:/path"``.
+Everything here is typed, frozen where it is data, and but for `TlsSession` never called on the path of a request.
+Calls that may wait release the GIL. Durations are seconds (`float`), sizes are bytes (`int`), addresses are
+``"127.0.0.1:2000"``, ``"[::1]:2000"``, ``"localhost:3000"`` or ``"unix:/path"``.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,7 @@ __all__ = [
     "TableError",
     "Tls",
     "TlsError",
+    "TlsSession",
     "__version__",
 ]
 
@@ -50,10 +51,10 @@ class Tls:
     """What a listener shows to clients: certificates by server name, TLS 1.2 and 1.3, ALPN h2 and http/1.1.
 
     `certificates` are pairs of PEM files (chain, key); the first is shown to clients that ask for no known name.
-    Raises `TlsError`, which names the file.
+    Without `http2` h2 is not offered. Raises `TlsError`, which names the file.
     """
 
-    def __new__(cls, certificates: Sequence[tuple[str, str]]) -> Tls: ...
+    def __new__(cls, certificates: Sequence[tuple[str, str]], *, http2: bool = True) -> Tls: ...
 
 @final
 class ClientTls:
@@ -64,6 +65,37 @@ class ClientTls:
     """
 
     def __new__(cls, ca: str, *, server_name: str | None = None) -> ClientTls: ...
+
+@final
+class TlsSession:
+    """The server's end of one TLS connection without its socket: ciphertext in, plaintext out, and the other way round.
+
+    Example:
+        session = TlsSession(tls)
+        plaintext, reply, ended = session.receive(read_from_socket)  # reply goes to the socket, if there is any
+        write_to_socket(session.send(b"hello"))
+        write_to_socket(session.close())
+
+    It keeps nothing but a record that has not arrived whole. Handshakes, and 64 KiB and more at once, release the GIL;
+    calls on one session must not overlap.
+    """
+
+    def __new__(cls, tls: Tls) -> TlsSession: ...
+    @property
+    def handshaking(self) -> bool:
+        """True until the handshake is over; nothing can be sent before."""
+
+    def receive(self, data: bytes) -> tuple[bytes, bytes, bool]:
+        """Plaintext, what is to be sent at once, whether the client announced its end; mostly it is plaintext alone.
+
+        Raises `TlsError` when this is no TLS, or forged, or nothing in common was found: send what `close` gives.
+        """
+
+    def send(self, data: bytes) -> bytes:
+        """The ciphertext of `data`. Raises `TlsError` while handshaking and after an error."""
+
+    def close(self) -> bytes:
+        """The last bytes to send: the announcement of the end, or the alert that tells what was wrong."""
 
 @final
 class Limits:
@@ -218,7 +250,6 @@ class Engine:
     def stop(self, drain: float) -> bool:
         """Stops accepting, closes idle connections, lets requests finish for `drain` seconds, then ends the threads.
 
-        Streams end spread over that time, as by `Balancer.end_streams`.
         True when nothing had to be cut. Waits; a second call from another thread with `drain=0` cuts it short.
         """
 
@@ -330,13 +361,6 @@ class Balancer:
 
     def stats(self) -> list[ServerStats]:
         """Servers of the table, and those that left it and still have something in flight."""
-
-    def end_streams(self, server: str, over: float) -> None:
-        """Ends the streams of a server that left the table, spread over most of `over` seconds.
-
-        Streams are tunnels, which are closed in good order, and responses without a length that have lasted for 10 s,
-        which break visibly. One that becomes a stream in that time takes part. Other requests go on until `cut`.
-        """
 
     def cut(self, server: str) -> int:
         """Ends what is still in flight with a server that left the table; returns how many."""

@@ -1,6 +1,7 @@
 //! The border: typed, frozen values and a few calls, as `python/headrace/_core.pyi` describes them.
 //!
-//! Nothing here runs for a request. Calls that may wait let go of the GIL; engine threads never take it.
+//! Nothing here runs for a request, but for `TlsSession`, which belongs to the app servers' event loops. Calls that may
+//! wait let go of the GIL; engine threads never take it.
 
 mod balancer;
 mod counters;
@@ -28,7 +29,7 @@ mod _core {
         event::Event,
         limits::Limits,
         table::{Route, RoutingTable, Server, Service},
-        tls::{ClientTls, Tls},
+        tls::{ClientTls, Tls, TlsSession},
     };
 
     #[pymodule_init]

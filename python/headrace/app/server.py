@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from socket import AF_UNIX, socket
@@ -11,9 +10,11 @@ from typing import Any
 
 import uvicorn
 
+from headrace._core import Tls, TlsError
 from headrace.app.asgi import Application
 from headrace.app.http1 import Connection
 from headrace.app.plan import Certificate
+from headrace.app.tls import Handshake
 
 TICKS_A_SECOND = 10  # uvicorn's
 ONE_MINUTE = 60
@@ -66,11 +67,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Listens; uvicorn would run the app's lifespan here, which the worker does."""
         loop = asyncio.get_running_loop()
-        context = self._shown.context if self._shown else None
         self.servers = []
         for each in sockets or []:
             create = loop.create_unix_server if each.family == AF_UNIX else loop.create_server
-            server = await create(self._connection, sock=each, ssl=context, backlog=self.config.backlog)
+            server = await create(self._accept, sock=each, backlog=self.config.backlog)
             self.servers.append(server)
         self.started = True
         self.listening.set()
@@ -89,33 +89,39 @@ class Server(uvicorn.Server):
         """The worker decides what a signal means."""
         yield
 
+    def _accept(self) -> asyncio.Protocol:
+        if self._shown is None:
+            return self._connection()
+        return Handshake(self._shown.tls, self._connection, self.server_state.connections)
+
     def _connection(self) -> Connection:
         return Connection(self.config, self.server_state, self._app_state)
 
     def _sweep(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection):
+            if isinstance(connection, Connection | Handshake):
                 connection.sweep(now)
 
 
 class Shown:
-    """The TLS context, which follows its files: a renewed certificate is shown to whoever connects next."""
+    """What clients are shown, which follows its files: a renewed certificate is for whoever connects next."""
 
     def __init__(self, certificate: Certificate) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._files = certificate
         self._changed = self._time()
-        self.context.load_cert_chain(certificate.certificate, certificate.key)
+        self.tls = self._read()
 
     def reload(self) -> None:
         """Reads the files again if they have changed; what can't be read leaves everything as it was."""
         try:
             if (changed := self._time()) != self._changed:
-                self.context.load_cert_chain(self._files.certificate, self._files.key)
-                self._changed = changed
-        except (OSError, ssl.SSLError) as error:
+                self.tls, self._changed = self._read(), changed
+        except (OSError, TlsError) as error:
             logger.warning("the certificate %s can't be read again: %s", self._files.certificate, error)
+
+    def _read(self) -> Tls:
+        return Tls([(self._files.certificate, self._files.key)], http2=False)
 
     def _time(self) -> int:
         return Path(self._files.certificate).stat().st_mtime_ns

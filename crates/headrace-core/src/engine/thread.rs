@@ -22,8 +22,7 @@ use crate::{
     metrics::ThreadCounters,
     net::{
         buffers::Buffers,
-        clock::{Clock, IDLE, NEVER, TICK},
-        pipe::Pipes,
+        clock::{Clock, IDLE, TICK},
     },
 };
 
@@ -31,8 +30,8 @@ type Work = Box<dyn FnOnce(&Rc<Thread>) + Send>;
 
 pub(super) enum Command {
     Run(Work),
-    /// Accept no more, finish what is under way by then (the clock's milliseconds).
-    Stop(u64),
+    /// Accept no more, finish what is under way.
+    Stop,
     /// End now.
     Abort,
 }
@@ -43,11 +42,9 @@ pub struct Thread {
     pub index: usize,
     pub clock: Rc<Clock>,
     pub buffers: Buffers,
-    pub pipes: Pipes,
     pub requests: Requests,
     shared: Arc<Shared>,
-    /// When everything ends; `NEVER` before anyone asked.
-    stop_by: Cell<u64>,
+    stopping: Cell<bool>,
     random: Cell<u64>,
     date: RefCell<Date>,
     chores: RefCell<Vec<Chore>>,
@@ -86,10 +83,9 @@ impl Thread {
             index,
             clock: Clock::new(),
             buffers: Buffers::default(),
-            pipes: Pipes::default(),
             requests: Requests::default(),
             shared,
-            stop_by: Cell::new(NEVER),
+            stopping: Cell::new(false),
             random: Cell::new(seed | 1),
             date: RefCell::default(),
             chores: RefCell::default(),
@@ -112,12 +108,7 @@ impl Thread {
 
     /// Whether connections should end after the request they are at.
     pub fn stopping(&self) -> bool {
-        self.stop_by.get() != NEVER
-    }
-
-    /// When what is under way is cut, in the clock's milliseconds.
-    pub fn stop_by(&self) -> Option<u64> {
-        Some(self.stop_by.get()).filter(|by| *by != NEVER)
+        self.stopping.get()
     }
 
     /// Not for secrets: spreads load and names requests (wyrand).
@@ -163,10 +154,9 @@ impl Thread {
         }
     }
 
-    fn stop(&self, by: u64) {
-        self.stop_by.set(by.min(self.stop_by.get()));
+    fn stop(&self) {
+        self.stopping.set(true);
         self.clock.fire(IDLE);
-        self.clock.rouse(None);
     }
 }
 
@@ -227,7 +217,7 @@ async fn obey(thread: &Rc<Thread>, mut inbox: UnboundedReceiver<Command>) {
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Run(work) => work(thread),
-            Command::Stop(by) => thread.stop(by),
+            Command::Stop => thread.stop(),
             Command::Abort => return,
         }
     }

@@ -18,7 +18,8 @@ use rustls::{
 use super::address::Address;
 use crate::error::Error;
 
-const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
+const HTTP2: &[u8] = b"h2";
+const HTTP1: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// As many as rustls keeps for one name.
 const SESSIONS: usize = 8;
@@ -69,8 +70,8 @@ impl ResolvesServerCert for ByName {
     }
 }
 
-/// The listener's side: pairs of PEM files (chain, key).
-pub fn server(files: &[(String, String)]) -> Result<Arc<ServerConfig>, Error> {
+/// The listener's side: pairs of PEM files (chain, key), and whether HTTP/2 is spoken.
+pub fn server(files: &[(String, String)], http2: bool) -> Result<Arc<ServerConfig>, Error> {
     let provider = provider();
     let keys = files
         .iter()
@@ -84,7 +85,8 @@ pub fn server(files: &[(String, String)]) -> Result<Arc<ServerConfig>, Error> {
         .map_err(|error| Error::Tls(error.to_string()))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ByName(keys)));
-    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+    let protocols = http2.then_some(HTTP2).into_iter().chain(HTTP1);
+    config.alpn_protocols = protocols.map(<[u8]>::to_vec).collect();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| Error::Tls(error.to_string()))?;
     Ok(Arc::new(config))
 }

@@ -1,1 +1,0 @@
-"""Payloads: accepted into a journal, landed in a sink, each once."""
