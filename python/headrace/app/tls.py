@@ -1,4 +1,4 @@
-"""TLS for a worker's connections: what asyncio does with `ssl`, by the core's `TlsSession` and without an exception a read.
+"""TLS for a worker's connections: what asyncio does with `ssl`, by the core's `TlsSession`, cheaper.
 
 A connection begins as a `Handshake`; once that is over, a `SecureTransport` takes its place between the socket's
 transport and the protocol that speaks through it. Each read and each write is one call of the core.
