@@ -250,6 +250,7 @@ class Engine:
     def stop(self, drain: float) -> bool:
         """Stops accepting, closes idle connections, lets requests finish for `drain` seconds, then ends the threads.
 
+        Streams end spread over that time, as by `Balancer.end_streams`.
         True when nothing had to be cut. Waits; a second call from another thread with `drain=0` cuts it short.
         """
 
@@ -361,6 +362,13 @@ class Balancer:
 
     def stats(self) -> list[ServerStats]:
         """Servers of the table, and those that left it and still have something in flight."""
+
+    def end_streams(self, server: str, over: float) -> None:
+        """Ends the streams of a server that left the table, spread over most of `over` seconds.
+
+        Streams are tunnels, which are closed in good order, and responses without a length that have lasted for 10 s,
+        which break visibly. One that becomes a stream in that time takes part. Other requests go on until `cut`.
+        """
 
     def cut(self, server: str) -> int:
         """Ends what is still in flight with a server that left the table; returns how many."""

@@ -99,7 +99,8 @@ def test_leaving_waits_until_the_balancer_lets_go(join, fake_balancer):
     balancer.hold.set()
     leaving.join()
     until(lambda: not agent.is_alive())
-    assert balancer.asked("/unregister")[0]["port"] == str(join.worker.port)
+    asked = balancer.asked("/unregister")[0]
+    assert (asked["port"], asked["wait"], asked["drain"]) == (str(join.worker.port), "10.000", "10.000")
 
 
 def test_leaving_doesnt_wait_for_ever(join, fake_balancer, monkeypatch):

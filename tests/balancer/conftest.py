@@ -75,6 +75,7 @@ class MemoryTraffic:
     plans: list[Plan] = field(default_factory=list)
     in_flight: dict[str, int] = field(default_factory=dict)
     cuts: list[str] = field(default_factory=list)
+    ending: dict[str, float] = field(default_factory=dict)
 
     def check(self, offer: Offer) -> None:
         if offer.address.startswith("refused"):
@@ -86,6 +87,9 @@ class MemoryTraffic:
     def stats(self) -> Sequence[Any]:
         listed = {member.id for service in self.plans[-1].services for member in service.members} if self.plans else ()
         return [Stats(server, self.in_flight.get(server, 0)) for server in {*listed, *self.in_flight}]
+
+    def end_streams(self, server: str, over: float) -> None:
+        self.ending[server] = over
 
     def cut(self, server: str) -> int:
         self.cuts.append(server)
@@ -146,6 +150,11 @@ def make_rig(tmp_path, time):
 @pytest.fixture
 def rig(make_rig) -> Rig:
     return make_rig()
+
+
+def unasked(*_: object) -> bytes:
+    """Signs for nobody."""
+    raise AssertionError("nobody asks for a certificate here")
 
 
 async def eventually(holds, within: float = 5.0) -> None:

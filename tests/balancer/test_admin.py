@@ -10,8 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.signing import Signing
 
-from .conftest import CoreEvent, Latency, eventually
+from .conftest import CoreEvent, Latency, eventually, unasked
 
 TOKEN = "correct-token"
 GOOD = {"Authorization": f"Bearer {TOKEN}"}
@@ -45,12 +46,15 @@ class Port:
     def __init__(self, rig):
         self.rig = rig
         self.ready = True
+        self.sign = unasked
 
     def client(self, *, headers=GOOD, client=("127.0.0.1", 5000), is_open=False):
         membership = self.rig.membership
         collector = BalancerCollector(Counters, self.rig.traffic.stats, membership.registry.members)
         access = Access(TOKEN, ["mill", "mill.example.org"], open=is_open)
-        app = Admin(membership, self.rig.hub, collector, access, ready=lambda: self.ready).app()
+        app = Admin(
+            membership, self.rig.hub, collector, access, Signing(access.names, self.sign), ready=lambda: self.ready
+        ).app()
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app, client=client), base_url="https://127.0.0.1:2001", headers=headers
         )
@@ -123,11 +127,21 @@ async def test_unregister_with_wait_replies_at_the_latest_when_that_is_over(port
     assert (record["state"], record["in_flight"]) == ("draining", 1)
 
 
-@pytest.mark.parametrize("wait", ["-1", "x", "1e3", "99999", "nan"])
-async def test_a_bad_wait_is_400(port, wait):
+async def test_unregister_with_drain_says_how_long_the_server_stays(port):
+    server = port.rig.up("127.0.0.1:3000")
+    async with port.client() as client:
+        await client.post("/unregister?port=3000&drain=12s")
+    assert port.rig.traffic.ending == {server: 12.0}
+
+
+@pytest.mark.parametrize("name", ["wait", "drain"])
+@pytest.mark.parametrize("seconds", ["-1", "x", "1e3", "99999", "nan", ""])
+async def test_bad_seconds_are_400(port, name, seconds):
     port.rig.up("127.0.0.1:3000")
     async with port.client() as client:
-        assert (await client.post(f"/unregister?port=3000&wait={wait}")).status_code == 400
+        reply = await client.post(f"/unregister?port=3000&{name}={seconds}")
+    assert reply.status_code == 400
+    assert name in reply.json()["message"]
 
 
 async def test_unregistering_whom_nobody_knows_is_404(port):

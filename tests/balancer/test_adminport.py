@@ -15,10 +15,11 @@ from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
 from headrace.balancer.adminport import STOP_WITHIN, AdminPort
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.signing import Signing
 from headrace.certs.authority import Authority
 from headrace.errors import OperationError, UsageError
 
-from .conftest import eventually
+from .conftest import eventually, unasked
 
 GOOD = {"Authorization": "Bearer token"}
 
@@ -37,7 +38,7 @@ def pair(authority):
 @pytest.fixture
 async def port(rig, authority, pair):
     collector = BalancerCollector(dict, rig.traffic.stats, rig.membership.registry.members)
-    admin = Admin(rig.membership, rig.hub, collector, Access("token", []), ready=lambda: True)
+    admin = Admin(rig.membership, rig.hub, collector, Access("token", []), Signing([], unasked), ready=lambda: True)
     port = AdminPort(admin.app(), "127.0.0.1:0", pair, authority.ca)
     running = asyncio.create_task(port.run())
     await port.started()

@@ -80,6 +80,28 @@ async def test_what_is_in_flight_when_the_drain_is_over_is_cut(running):
     await eventually(lambda: running.traffic.cuts == [server])
 
 
+async def test_streams_of_a_leaving_server_end_over_the_time_it_stays(rig):
+    server = rig.up(APP)
+    rig.membership.leave(rig.membership.registry.get(server), "it unregistered", stays=12.0)
+    assert rig.traffic.ending == {server: 12.0}
+
+
+async def test_streams_of_a_server_whose_lease_ended_end_over_the_drain(running):
+    server = running.up(APP)
+    for _ in range(3):
+        running.time.pass_(4)
+        await eventually(lambda: running.membership.registry._last_tick == running.time.now)
+    assert running.traffic.ending == {server: 30.0}
+
+
+async def test_a_server_that_is_down_keeps_its_streams(rig):
+    server = rig.up(APP)
+    for _ in range(3):
+        rig.probe(server, ok=False)
+    assert rig.membership.registry.get(server).state is State.DOWN
+    assert rig.traffic.ending == {}
+
+
 async def test_a_removed_server_is_cut_at_once(rig):
     server = rig.up(APP)
     rig.traffic.in_flight[server] = 2

@@ -142,6 +142,12 @@ def test_a_drain_ends_at_its_deadline_and_what_is_left_is_to_be_cut(registry, ti
     assert registry.tick() == []
 
 
+@pytest.mark.parametrize(("stays", "drains"), [(5.0, 5.0), (60.0, 30.0), (None, 30.0)])
+def test_a_server_drains_for_as_long_as_it_stays_and_no_longer_than_the_rules_say(registry, time, stays, drains):
+    server = up(registry)
+    assert registry.leave(server, "it unregistered", stays=stays).deadline == time.now + drains
+
+
 @pytest.mark.parametrize("ok", [True, False])
 def test_a_draining_server_is_not_probed_and_a_late_answer_means_nothing(registry, ok):
     server = up(registry)

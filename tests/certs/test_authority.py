@@ -291,3 +291,23 @@ def test_processes_that_start_at_the_same_instant_agree(tmp_path):
         "ca-key.pem",
         "ca.pem",
     ]
+
+
+def test_an_authority_says_when_it_is_about_to_end(authority, calendar, caplog):
+    calendar.pass_days(3615)
+    authority.leaf(NAMES, "balancer")
+    assert not caplog.records
+    calendar.pass_days(10)
+    authority.leaf(NAMES, "balancer")
+    (record,) = caplog.records
+    assert f"{authority.expires:%Y-%m-%d}" in record.message
+    assert str(authority.folder) in record.message
+
+
+def test_an_authority_that_ends_while_it_is_used_signs_no_more(authority, calendar):
+    leaf = authority.leaf(NAMES, "balancer")
+    before = leaf.certificate.read_bytes()
+    calendar.pass_days(3660)
+    with pytest.raises(OperationError, match="is valid until"):
+        authority.leaf(NAMES, "balancer")
+    assert leaf.certificate.read_bytes() == before

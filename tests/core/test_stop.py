@@ -104,19 +104,6 @@ def test_a_body_that_is_cut_does_not_look_whole(start_server, start_balancer):
     assert not client.rest().endswith(b"0\r\n\r\n")
 
 
-def test_a_tunnel_is_cut_by_the_deadline(start_server, start_balancer):
-    def tunnels(connection: Connection) -> None:
-        connection.request()
-        connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-        connection.some()
-
-    proxy = start_balancer([start_server(tunnels)])
-    client = proxy.client()
-    assert client.get("/", "Connection: Upgrade", "Upgrade: x").status == 101
-    assert proxy.engine.stop(0.3) is False
-    assert client.rest() == b""
-
-
 def test_a_second_call_cuts_it_short(held, in_background):
     proxy, _, _ = held
     stopping = in_background(proxy.engine.stop, 60.0)

@@ -17,20 +17,22 @@ SITE = Path(__file__).parent / "django_site"
 class Stack:
     """Starts `headrace balance` and `headrace serve` in one folder; `close` ends what still runs.
 
-    The balancer's ports are chosen once, so that a restarted one is where it was.
+    The balancer's ports are chosen once, so that a restarted one is where it was. `env` is all processes'.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.processes: list[Process] = []
+        self.env: dict[str, str] = {}
         self.port = free_port(2)
         self.admin_url = f"https://127.0.0.1:{self.port + 1}"
         self.url = f"https://localhost:{self.port}"
 
     def start(self, name: str, *command: str, env: Mapping[str, str] | None = None, cwd: Path = APPS) -> Process:
         number = sum(process.name.startswith(name) for process in self.processes)
-        process = Process(command, folder=self.folder, name=f"{name}-{number}", env=env, cwd=cwd)
+        own = self.env | dict(env or {})
+        process = Process(command, folder=self.folder, name=f"{name}-{number}", env=own, cwd=cwd)
         self.processes.append(process)
         return process
 

@@ -121,6 +121,30 @@ def test_without_app_servers_the_answer_is_503_and_says_so(stack: Stack, accept:
     assert int(answer.headers["Retry-After"]) > 0
 
 
+async def closed_at(socket: websockets.ClientConnection) -> float:
+    """When the socket is closed from the other side."""
+    await socket.wait_closed()
+    return time.monotonic()
+
+
+async def test_open_websockets_end_one_after_the_other_when_their_server_leaves(stack: Stack):
+    stack.balance()
+    process = stack.serve("plain:app", "--drain", "10s")
+    address = stack.url.replace("https", "wss")
+    async with contextlib.AsyncExitStack() as opened:
+        sockets = [
+            await opened.enter_async_context(websockets.connect(address, ssl=stack.trust, proxy=None))
+            for _ in range(60)
+        ]
+        watching = [asyncio.create_task(closed_at(socket)) for socket in sockets]
+        asked = time.monotonic()
+        assert await asyncio.to_thread(process.stop) == 0, process.output()
+        assert time.monotonic() - asked < 10
+        ends = sorted(await asyncio.gather(*watching))
+    # Spread over most of the 8 s that the balancer has of the 10: no sixth of them ends within a moment.
+    assert all(later - earlier > 0.25 for earlier, later in zip(ends[::10], ends[10::10], strict=False))
+
+
 async def test_open_websockets_stay_when_a_server_joins(stack: Stack):
     stack.balance()
     stack.serve("plain:app")

@@ -115,6 +115,11 @@ impl Balancer {
             .collect()
     }
 
+    fn end_streams(&self, server: &str, over: f64) -> PyResult<()> {
+        self.0.end_streams(server, seconds("over", over)?);
+        Ok(())
+    }
+
     fn cut(&self, server: &str) -> usize {
         self.0.cut(server)
     }

@@ -5,7 +5,6 @@ the balancer's probes to find out). One call a second on a kept connection costs
 """
 
 import http.client
-import json
 import logging
 import random
 import ssl
@@ -15,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
-from headrace.app.dial import Dial, Reply
+from headrace.app.dial import Dial, Reply, words
 from headrace.app.lease import TAKES, Answer, Lease, Step, after
 from headrace.app.place import Place
 from headrace.app.plan import Membership
@@ -91,7 +90,7 @@ class Agent(threading.Thread):
         try:
             reply = self._own.ask("GET", self._ping_path, timeout=PING_TIMEOUT)
         except (OSError, http.client.HTTPException) as error:
-            return _words(error)
+            return words(error)
         return "" if reply.status == 200 else f"{reply.status}, {reply.body[:100].decode('utf-8', 'replace').strip()}"
 
     def _keep(self) -> Lease:
@@ -111,7 +110,7 @@ class Agent(threading.Thread):
         return self._call("/register", self._query, CALL_TIMEOUT, good=(200,))
 
     def _unregister(self) -> None:
-        query = {"wait": f"{self._patience:.3f}"}
+        query = dict.fromkeys(("wait", "drain"), f"{self._patience:.3f}")
         query.update((name, value) for name, value in self._query.items() if name in ("port", "address"))
         started = time.monotonic()
         # 404: it forgot us already, which is what was to be reached.
@@ -126,14 +125,14 @@ class Agent(threading.Thread):
         try:
             reply = self._ask(path, query, timeout)
         except ssl.SSLCertVerificationError as error:
-            return Answer.REFUSED, f"its certificate isn't of the authority in {self._membership.ca} ({_words(error)})"
+            return Answer.REFUSED, f"its certificate isn't of the authority in {self._membership.ca} ({words(error)})"
         except HeadraceError as error:
             return Answer.REFUSED, str(error)
         except (OSError, http.client.HTTPException) as error:
-            return Answer.AWAY, _words(error)
+            return Answer.AWAY, words(error)
         if reply.status in good:
-            return (Answer.JOINING if _told(reply.body, "state") == "joining" else Answer.TAKEN), ""
-        detail = f"{reply.status}, {_told(reply.body, 'message') or 'no reason given'}"
+            return (Answer.JOINING if reply.told("state") == "joining" else Answer.TAKEN), ""
+        detail = f"{reply.status}, {reply.told('message') or 'no reason given'}"
         return (Answer.AWAY if reply.status >= 500 else Answer.REFUSED), detail
 
     def _ask(self, path: str, query: dict[str, str], timeout: float) -> Reply:
@@ -164,19 +163,3 @@ def _query(membership: Membership, place: Place) -> dict[str, str]:
     query["service"] = ",".join(membership.service)
     query["version"] = membership.version or ""
     return {name: value for name, value in query.items() if value}
-
-
-def _told(body: bytes, key: str) -> str:
-    """What the balancer says under `key`; empty when it isn't the balancer who answers."""
-    try:
-        return str(json.loads(body)[key])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "it doesn't answer"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return ((error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__).lower()

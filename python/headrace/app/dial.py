@@ -1,6 +1,7 @@
 """Blocking HTTP/1.1 connections that are kept: to the balancer's admin port, and to the worker's own socket."""
 
 import http.client
+import json
 import socket
 import ssl
 from dataclasses import dataclass
@@ -16,6 +17,13 @@ class Reply:
 
     status: int
     body: bytes
+
+    def told(self, key: str) -> str:
+        """What a balancer says under `key`; empty when it isn't a balancer who answers."""
+        try:
+            return str(json.loads(self.body)[key])
+        except (ValueError, KeyError, TypeError):
+            return ""
 
 
 class Dial:
@@ -48,30 +56,32 @@ class Dial:
         assert ca is not None
         return cls(http.client.HTTPSConnection(host, place.port, context=trusting(ca)))
 
-    def ask(self, method: str, target: str, *, timeout: float, token: str | None = None) -> Reply:
+    def ask(
+        self, method: str, target: str, *, timeout: float, token: str | None = None, body: bytes | None = None
+    ) -> Reply:
         """Asks, a second time where the kept connection turns out to be closed.
 
         Only what may be asked twice is asked here. Raises `OSError` or `http.client.HTTPException`.
         """
         kept = self._connection.sock is not None
         try:
-            return self._ask(method, target, timeout, token)
+            return self._ask(method, target, timeout, token, body)
         except (ConnectionError, http.client.HTTPException):
             if not kept:
                 raise
-            return self._ask(method, target, timeout, token)
+            return self._ask(method, target, timeout, token, body)
 
     def close(self) -> None:
         """Closes the connection; the next `ask` opens another."""
         self._connection.close()
 
-    def _ask(self, method: str, target: str, timeout: float, token: str | None) -> Reply:
+    def _ask(self, method: str, target: str, timeout: float, token: str | None, body: bytes | None) -> Reply:
         self._connection.timeout = timeout
         if self._connection.sock is not None:
             self._connection.sock.settimeout(timeout)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            self._connection.request(method, target, headers=headers)
+            self._connection.request(method, target, body, headers)
             response = self._connection.getresponse()
             return Reply(response.status, response.read())
         except BaseException:
@@ -107,3 +117,12 @@ def trusting(ca: str) -> ssl.SSLContext:
         raise UsageError(
             f"cannot read the authority's certificate {ca}: {reason}", hint="name its ca.pem by --ca"
         ) from error
+
+
+def words(error: Exception) -> str:
+    """Why a call failed, for people."""
+    if isinstance(error, TimeoutError):
+        return "it doesn't answer"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return ((error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__).lower()

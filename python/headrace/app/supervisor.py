@@ -5,15 +5,13 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from headrace.app.keeper import Keeper
 from headrace.app.place import Place, bind_all
 from headrace.app.plan import Plan
 from headrace.app.reload import changes
 from headrace.clock import Clock
-
-RENEWAL: Final = 3600.0  # seconds between two looks at the certificates
+from headrace.errors import HeadraceError
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +20,8 @@ class Supervisor:
     """Runs a worker for each place.
 
     Example: `asyncio.run(Supervisor(plan, places(...), announce).run())`, where `announce` is called once with the
-    places, free ports resolved, when all serve. `watch` is a folder whose Python files are watched; `renew` sees to it
-    that the certificate is fresh. Raises `OperationError` for places that are taken.
+    places, free ports resolved, when all serve. `watch` is a folder whose Python files are watched; `renew`, called
+    every `renewal` seconds, keeps the certificate fresh. Raises `OperationError` for places that are taken.
     """
 
     def __init__(
@@ -34,6 +32,7 @@ class Supervisor:
         *,
         watch: Path | None = None,
         renew: Callable[[], object] | None = None,
+        renewal: float = 3600.0,
         clock: Clock | None = None,
     ) -> None:
         bound = bind_all(wanted)
@@ -41,6 +40,7 @@ class Supervisor:
         self._announce = announce
         self._watch = watch
         self._renew = renew
+        self._renewal = renewal
         self._stop = asyncio.Event()
         self._keepers = [
             Keeper(plan, index, place, listener, clock or Clock(), patient=watch is not None)
@@ -94,8 +94,8 @@ class Supervisor:
     async def _refresh(self) -> None:
         """The workers notice by themselves that the files have changed."""
         while self._renew is not None:
-            await asyncio.sleep(RENEWAL)
+            await asyncio.sleep(self._renewal)
             try:
                 await asyncio.to_thread(self._renew)
-            except Exception:
-                logger.exception("the certificate couldn't be renewed; trying again in an hour")
+            except (HeadraceError, OSError) as error:
+                logger.warning("the certificate was not renewed: %s", error)

@@ -4,7 +4,7 @@ Calls that change something answer to GET as well, so that anything that can fet
 browsers of other origins out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -20,7 +20,9 @@ from headrace.balancer.member import Member, State
 from headrace.balancer.membership import Membership
 from headrace.balancer.metrics import BalancerCollector, exposition
 from headrace.balancer.registration import BadRegistrationError, read_address, read_offer
+from headrace.balancer.signing import LARGEST_REQUEST, ForbiddenNameError, Signing
 from headrace.balancer.view import service_views
+from headrace.errors import UsageError
 
 LONGEST_WAIT = 3600.0  # seconds that an unregistering server may be kept waiting
 BOTH = ["GET", "POST"]
@@ -34,6 +36,7 @@ class Admin:
     hub: Hub
     collector: BalancerCollector
     access: Access
+    signing: Signing
     ready: Callable[[], bool]
 
     def app(self) -> Starlette:
@@ -46,6 +49,7 @@ class Admin:
                 Route("/servers/{id}", self.server, methods=["GET", "DELETE"]),
                 Route("/servers/{id}/drain", self.drain, methods=["POST"]),
                 Route("/servers/{id}/undrain", self.undrain, methods=["POST"]),
+                Route("/certificates", self.certificates, methods=["POST"]),
                 Route("/services", self.services, methods=["GET"]),
                 Route("/events", self.events, methods=["GET"]),
                 Route("/metrics", self.metrics, methods=["GET"]),
@@ -62,14 +66,14 @@ class Admin:
         return JSONResponse(self.membership.record(member))
 
     async def unregister(self, request: Request) -> Response:
-        """Drain the caller; with `wait`, answer when nothing is in flight any more."""
+        """Drain the caller; with `wait`, answer when nothing is in flight any more; with `drain`, be done by then."""
         address = read_address(request.query_params, self._caller(request))
-        wait = _seconds(request.query_params.get("wait", "0"))
+        wait, drain = (_seconds(request.query_params, name) for name in ("wait", "drain"))
         member = self.membership.registry.at(address)
         if member is None:
             raise HTTPException(404, f"no server is registered at {address}")
-        member = self.membership.leave(member, "it unregistered")
-        await self.membership.wait_gone(member, wait)
+        member = self.membership.leave(member, "it unregistered", stays=drain)
+        await self.membership.wait_gone(member, wait or 0.0)
         return JSONResponse(self.membership.view(member))
 
     async def servers(self, _request: Request) -> Response:
@@ -95,6 +99,19 @@ class Admin:
         if member.state is State.DRAINING and not member.held:
             raise HTTPException(409, f"server {member.id} leaves by itself; it comes back when it registers again")
         return JSONResponse(self.membership.view(self.membership.let_in(member)))
+
+    async def certificates(self, request: Request) -> Response:
+        """Sign a certificate for an app server on another machine; the body is its signing request."""
+        if not self.access.is_trusted(request):
+            raise HTTPException(403, "a certificate is signed only for who shows the token, also when the port is open")
+        caller, named = self._caller(request), request.query_params.get("address", "")
+        try:
+            certificate = self.signing.answer(await _body(request, LARGEST_REQUEST), caller, named)
+        except ForbiddenNameError as error:
+            raise HTTPException(403, str(error)) from error
+        except UsageError as error:
+            raise HTTPException(400, str(error)) from error
+        return Response(certificate, media_type="application/x-pem-file")
 
     async def services(self, _request: Request) -> Response:
         """Which services there are, and who handles each."""
@@ -133,7 +150,15 @@ class Admin:
         return member
 
 
-CODES = {403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "conflict", 503: "not_ready"}
+CODES = {
+    400: "bad_request",
+    413: "too_large",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    503: "not_ready",
+}
 
 
 async def _error(request: Request, error: Exception) -> Response:
@@ -154,8 +179,20 @@ async def _bad_registration(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "bad_request", "message": str(error)}, 400)
 
 
-def _seconds(text: str) -> float:
+async def _body(request: Request, most: int) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise HTTPException(413, f"the body may have {most} bytes")
+    return body
+
+
+def _seconds(query: Mapping[str, str], name: str) -> float | None:
+    text = query.get(name)
+    if text is None:
+        return None
     number = text.removesuffix("s")
     if not number.replace(".", "", 1).isdecimal() or float(number) > LONGEST_WAIT:
-        raise BadRegistrationError(f"wait must be seconds from 0 to {LONGEST_WAIT:.0f}, not {text!r}")
+        raise BadRegistrationError(f"{name} must be seconds from 0 to {LONGEST_WAIT:.0f}, not {text!r}")
     return float(number)

@@ -5,7 +5,6 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from headrace import _core
@@ -15,7 +14,6 @@ from headrace.errors import HeadraceError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between looks at the files
-RENEW_EVERY = 3600  # looks, between two at what expires
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,8 @@ class Credentials:
     """What the balancer shows and whom it believes.
 
     `public` are (chain, key) pairs, none for plain HTTP; `admin` is the pair of the admin port; `ca` is the authority
-    of app servers and client certificates; `names` are this machine's; `renew` makes anew what is about to expire.
+    of app servers and client certificates; `names` are this machine's; `renew`, called every `renewal` seconds, makes
+    anew what is about to expire. `sign` makes a certificate (PEM) of a signing request (PEM), names and a label.
     """
 
     public: Sequence[tuple[Path, Path]]
@@ -31,6 +30,8 @@ class Credentials:
     ca: Path
     names: Sequence[str]
     renew: Callable[[], object]
+    renewal: float
+    sign: Callable[[bytes, Sequence[str], str], bytes]
 
     def tls(self) -> _core.Tls | None:
         """What the public listener shows. Raises `TlsError`, which names the file."""
@@ -48,13 +49,7 @@ class CertificateWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        for looks in count(1):
-            await asyncio.sleep(LOOK_EVERY)
-            if looks % RENEW_EVERY == 0:
-                await self._renew()
-            if (stamps := self._look()) != self._stamps:
-                self._stamps = stamps
-                self.reload()
+        await asyncio.gather(self._follow(), self._keep_fresh())
 
     def reload(self) -> None:
         """Show what the files hold now; files that don't fit leave everything as it was, with a warning."""
@@ -68,11 +63,20 @@ class CertificateWatch:
         else:
             log.info("the certificates were reloaded")
 
-    async def _renew(self) -> None:
-        try:
-            await asyncio.to_thread(self._credentials.renew)
-        except HeadraceError as error:
-            log.warning("the certificates were not renewed: %s", error)
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if (stamps := self._look()) != self._stamps:
+                self._stamps = stamps
+                self.reload()
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(self._credentials.renewal)
+            try:
+                await asyncio.to_thread(self._credentials.renew)
+            except (HeadraceError, OSError) as error:
+                log.warning("the certificates were not renewed: %s", error)
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         return [_stamp(path) for pair in (*self._credentials.public, self._credentials.admin) for path in pair]

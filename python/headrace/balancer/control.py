@@ -22,6 +22,7 @@ from headrace.balancer.metrics import BalancerCollector
 from headrace.balancer.registration import BadRegistrationError, read_static
 from headrace.balancer.registry import Registry, Rules
 from headrace.balancer.routing import Planner, parse_rule
+from headrace.balancer.signing import Signing
 from headrace.balancer.traffic import CoreTraffic
 from headrace.clock import Clock
 from headrace.errors import UsageError
@@ -67,6 +68,7 @@ def assemble(settings: BalancerSettings, credentials: Credentials, token: str, m
         hub,
         BalancerCollector(engine.counters, balancer.stats, registry.members),
         Access(token, credentials.names, open=settings.open),
+        Signing(credentials.names, credentials.sign),
         ready=lambda: not stop.asked.is_set(),
     )
     port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)

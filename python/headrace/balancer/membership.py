@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 TICK = 0.25  # seconds between looks at leases and deadlines
 BREATH = 0.01  # seconds; probes that are due closer together are sent together
-SETTLED = 0.25  # seconds after which a server that left the table and shows nothing in flight has nothing in flight
 
 
 class Traffic(Protocol):
@@ -41,6 +40,9 @@ class Traffic(Protocol):
 
     def stats(self) -> "Sequence[_core.ServerStats]":
         """What was counted, for each server."""
+
+    def end_streams(self, server: str, over: float) -> None:
+        """End the streams of a server that left, spread over so many seconds."""
 
     def cut(self, server: str) -> int:
         """End what is in flight with a server that left."""
@@ -77,6 +79,7 @@ class Membership:
         self._unsaved = asyncio.Event()
         self._stopping = False
         self._left: dict[str, asyncio.Event] = {}
+        self._leaving: set[str] = set()
 
     def restore(self, static: Sequence[Offer]) -> None:
         """Begin with the saved members and those of the settings. Raises `OperationError`."""
@@ -96,9 +99,9 @@ class Membership:
         self._settle()
         return member
 
-    def leave(self, member: Member, reason: str, *, held: bool = False) -> Member:
-        """Start to drain it."""
-        member = self.registry.leave(member.id, reason, held=held)
+    def leave(self, member: Member, reason: str, *, held: bool = False, stays: float | None = None) -> Member:
+        """Start to drain it; `stays`: seconds until it ends by itself."""
+        member = self.registry.leave(member.id, reason, held=held, stays=stays)
         self._settle()
         return member
 
@@ -200,6 +203,8 @@ class Membership:
         for member in self.registry.take_changes():
             self._heartbeat.watch(member)
             self._wake.set()
+            if member.state is State.DRAINING and member.deadline is not None:
+                self._traffic.end_streams(member.id, max(0.0, member.deadline - self._clock.monotonic()))
             self._announce(member)
 
     def _publish(self) -> None:
@@ -216,15 +221,16 @@ class Membership:
             self._left.pop(member.id).set()
 
     def _sweep(self) -> None:
-        """Find servers that left without a word of the core: those that were not in its table when they did."""
-        settled = self._clock.monotonic() + self.registry.rules.drain - SETTLED
-        leaving = [m for m in self.registry.members() if m.state is State.DRAINING and not m.held]
-        leaving = [m for m in leaving if m.deadline is not None and m.deadline <= settled]
-        if leaving:
+        """Find servers that left without a word of the core: those that were not in its table when they did.
+
+        One that left only since the last tick may still be getting a request that was under way to it.
+        """
+        leaving = {m.id for m in self.registry.members() if m.state is State.DRAINING and not m.held}
+        settled, self._leaving = leaving & self._leaving, leaving
+        if settled:
             busy = {counted.id for counted in self._traffic.stats() if counted.in_flight}
-            for member in leaving:
-                if member.id not in busy:
-                    self.registry.emptied(member.id)
+            for member_id in settled - busy:
+                self.registry.emptied(member_id)
 
     def _save(self, members: Sequence[Member]) -> None:
         try:

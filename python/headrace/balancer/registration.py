@@ -21,7 +21,7 @@ def read_address(query: Mapping[str, str], caller: str) -> str:
     named = query.get("address", "")
     if named.startswith("unix:"):
         return _unix(named)
-    host = _host(named or caller)
+    host = read_host(named or caller)
     port = query.get("port", "")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise BadRegistrationError(f"port must be a number from 1 to 65535, not {port!r}")
@@ -52,7 +52,8 @@ def read_static(text: str) -> Offer:
     return Offer(address, _scheme(scheme or "http"), static=True)
 
 
-def _host(text: str) -> str:
+def read_host(text: str) -> str:
+    """A host as addresses have it: lower case, IPv6 in brackets. Raises `BadRegistrationError`."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -115,16 +115,18 @@ class Registry:
             member = self._apply(member, Event.PROBES_FAILED, f"{member.bad} bad probes in a row: {detail}")
         return member
 
-    def leave(self, member_id: str, reason: str, *, held: bool = False) -> Member:
+    def leave(self, member_id: str, reason: str, *, held: bool = False, stays: float | None = None) -> Member:
         """It takes no new request. `held`: until the operator says otherwise, as against: because it wants to leave.
 
+        It drains for as long as the rules allow, or for the seconds that it `stays`, if these are fewer.
         Raises `KeyError` for a member that isn't known.
         """
         member = self._members[member_id]
         # Who leaves by itself can't be kept; who is held may still want to leave.
         if member.state is State.GONE or (member.state is State.DRAINING and (held or not member.held)):
             return member
-        deadline = self._clock.monotonic() + self.rules.drain
+        drain = self.rules.drain if stays is None else min(stays, self.rules.drain)
+        deadline = self._clock.monotonic() + drain
         leaving = replace(member, held=held, deadline=deadline, reason=reason)
         return self._apply(self._store(leaving, changed=True), Event.LEAVE, reason)
 
@@ -193,7 +195,7 @@ class Registry:
     def _drain_ended(self, member: Member) -> None:
         member = self._store(replace(member, deadline=None))
         if not member.held:
-            self._apply(member, Event.DEADLINE, f"{member.reason}; not empty after {self.rules.drain:g} s, cut")
+            self._apply(member, Event.DEADLINE, f"{member.reason}; not empty in time, cut")
 
     def _forget_gone(self) -> None:
         gone = [m for m in self._members.values() if m.state is State.GONE]

@@ -46,6 +46,10 @@ class CoreTraffic:
         """What was counted, for each server."""
         return self._balancer.stats()
 
+    def end_streams(self, server: str, over: float) -> None:
+        """End the streams of a server that left, spread over so many seconds."""
+        self._balancer.end_streams(server, over)
+
     def cut(self, server: str) -> int:
         """End what is in flight with a server that left; how many requests that were."""
         return self._balancer.cut(server)

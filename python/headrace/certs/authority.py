@@ -6,35 +6,24 @@ never sees a certificate beside the key of another.
 """
 
 import datetime as dt
-import fcntl
 import logging
-import re
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from headrace.certs import certificate as certs
+from headrace.certs.files import Leaf, locked, read_certificate, read_key
 from headrace.certs.names import general_names, host_names, normal_names, realm_of
 from headrace.clock import Clock
 from headrace.errors import OperationError, UsageError
 from headrace.state import reason, write_atomically
 
 log = logging.getLogger(__name__)
-LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """Where a certificate (PEM, `certificate`) and its private key (`key`) are."""
-
-    certificate: Path
-    key: Path
+NOTICE: Final = dt.timedelta(days=30)  # how long before its end an authority is complained about
 
 
 class Authority:
@@ -49,7 +38,7 @@ class Authority:
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.folder = folder
         self._clock = clock or Clock()
-        with self._lock():
+        with locked(self.folder):
             self._key = self._authority_key()
             self._certificate = self._authority_certificate()
         self.realm = certs.realm(self._certificate)
@@ -63,6 +52,16 @@ class Authority:
     def expires(self) -> dt.datetime:
         """When the root itself ends."""
         return self._certificate.not_valid_after_utc
+
+    def warn_of_end(self) -> None:
+        """Says so while the root is about to end: no leaf outlives it, and nobody trusts a new one by himself."""
+        left = self.expires - self._now()
+        if left < NOTICE:
+            log.warning(
+                "the local authority %s ends on %s, in %d days, and all that it signed ends with it: "
+                "stop what uses it, delete %s, start again, and have clients trust the new one",
+                *(self.ca, f"{self.expires:%Y-%m-%d}", left.days, self.folder),
+            )
 
     def leaf(self, names: Sequence[str], label: str) -> Leaf:
         """A certificate for `names` (hosts, wildcards, addresses) that servers and clients may show, and its key.
@@ -82,6 +81,22 @@ class Authority:
             log.warning("not in the certificate %s: %s", label, ", ".join(sorted(set(wanted) - set(signed))))
         return self._fit_leaf(label, general_names(signed), [certs.SERVER, certs.CLIENT])
 
+    def sign(self, request: bytes, names: Sequence[str], label: str) -> bytes:
+        """A server's certificate (PEM) for `names` and the key of a signing request (PEM, PKCS #10).
+
+        Whatever names the request itself asks for are left aside: they are the caller's to decide.
+        Raises `UsageError` for what is no such request, and for names outside `realm`.
+        """
+        wanted = normal_names(names)
+        strange = [name for name in wanted if not self.realm.holds(name)]
+        if strange:
+            raise UsageError(
+                f"the local authority can't sign for {', '.join(strange)}",
+                hint="it speaks for this machine and private names and addresses only",
+            )
+        key = certs.requested_key(request)
+        return certs.certificate_pem(self._issue(key, label, general_names(wanted), [certs.SERVER]))
+
     def client(self, label: str) -> Leaf:
         """A certificate that only names its bearer, for calls to a port that asks for one."""
         name = x509.UniformResourceIdentifier(f"urn:headrace:client:{label}")
@@ -89,31 +104,33 @@ class Authority:
 
     def renew_due(self, leaf: Leaf) -> bool:
         """Whether `leaf` should be asked for again: a third of its life is left, or it can't be used."""
-        certificate, key = _read_certificate(leaf.certificate), _read_key(leaf.key)
+        certificate, key = read_certificate(leaf.certificate), read_key(leaf.key)
         return certificate is None or key is None or not self._holds(certificate, key)
 
     def _fit_leaf(
         self, label: str, names: Sequence[x509.GeneralName], purposes: Sequence[x509.ObjectIdentifier]
     ) -> Leaf:
-        if not LABEL.fullmatch(label) or label in {"ca", "ca-key"}:
-            raise UsageError(f"{label!r} can't name a certificate", hint="use letters, digits, dots and dashes")
-        leaf = Leaf(self.folder / f"{label}.pem", self.folder / f"{label}-key.pem")
-        with self._lock():
-            key, certificate = _read_key(leaf.key), _read_certificate(leaf.certificate)
-            if key is None:
-                key = certs.new_key()
-                write_atomically(leaf.key, certs.key_pem(key))
+        leaf = Leaf.at(self.folder, label)
+        self.warn_of_end()
+        with locked(self.folder):
+            key, certificate = leaf.own_key(), read_certificate(leaf.certificate)
             if certificate is None or not self._holds(certificate, key) or _names(certificate) != set(names):
-                issued = certs.leaf_certificate(key, label, names, purposes, self._certificate, self._key, self._now())
+                issued = self._issue(key.public_key(), label, names, purposes)
                 write_atomically(leaf.certificate, certs.certificate_pem(issued), 0o644)
         return leaf
 
+    def _issue(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        label: str,
+        names: Sequence[x509.GeneralName],
+        purposes: Sequence[x509.ObjectIdentifier],
+    ) -> x509.Certificate:
+        self._check_time(self._certificate)
+        return certs.leaf_certificate(key, label, names, purposes, self._certificate, self._key, self._now())
+
     def _holds(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bool:
-        try:
-            certificate.verify_directly_issued_by(self._certificate)
-        except (InvalidSignature, ValueError, TypeError):
-            return False
-        return certs.same_key(certificate, key) and not certs.in_final_third(certificate, self._now())
+        return certs.fits(certificate, key, self._certificate) and not certs.in_final_third(certificate, self._now())
 
     def _authority_key(self) -> ec.EllipticCurvePrivateKey:
         path = self.folder / "ca-key.pem"
@@ -133,16 +150,18 @@ class Authority:
         if not self.ca.exists():
             issued = certs.authority_certificate(self._key, socket.gethostname(), realm_of(host_names()), self._now())
             write_atomically(self.ca, certs.certificate_pem(issued), 0o644)
-        certificate = _read_certificate(self.ca)
+        certificate = read_certificate(self.ca)
         if certificate is None or not certs.is_authority(certificate):
             raise self._unusable(self.ca, "is no certificate of an authority made here")
         if not certs.same_key(certificate, self._key):
             raise self._unusable(self.ca, "does not fit ca-key.pem")
-        if not certificate.not_valid_before_utc <= self._now() < certificate.not_valid_after_utc:
-            raise self._unusable(
-                self.ca, f"is valid until {certificate.not_valid_after_utc:%Y-%m-%d} and it is {self._now():%Y-%m-%d}"
-            )
+        self._check_time(certificate)
         return certificate
+
+    def _check_time(self, certificate: x509.Certificate) -> None:
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not begin <= self._now() < end:
+            raise self._unusable(self.ca, f"is valid until {end:%Y-%m-%d} and it is {self._now():%Y-%m-%d}")
 
     def _unusable(self, path: Path, what: str) -> OperationError:
         return OperationError(
@@ -153,32 +172,6 @@ class Authority:
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock.wall(), dt.timezone.utc)
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One process at a time reads, decides and writes; the system frees the lock of one that dies."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = (self.folder / ".lock").open("w")
-        except OSError as error:
-            raise OperationError(f"cannot write in {self.folder}: {reason(error)}") from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
 
 def _names(certificate: x509.Certificate) -> set[x509.GeneralName]:
     return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-
-
-def _read_certificate(path: Path) -> x509.Certificate | None:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
-    try:
-        return certs.read_key(path.read_bytes())
-    except (OSError, ValueError):
-        return None

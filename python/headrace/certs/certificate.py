@@ -6,12 +6,14 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from headrace.certs.names import Realm
+from headrace.errors import UsageError
 
 AUTHORITY_LIFE: Final = dt.timedelta(days=3650)  # mkcert's and Caddy's roots: ten years
 LEAF_LIFE: Final = dt.timedelta(days=90)  # Let's Encrypt; Mozilla's intermediate profile wants at most 366
@@ -56,7 +58,7 @@ def authority_certificate(
     # Its own number in the name: browsers' databases take two roots of one name for one.
     subject = _subject(f"headrace authority {identifier.digest.hex()[:8]} of {host}")
     return (
-        _begin(subject, subject, key, now, AUTHORITY_LIFE)
+        _begin(subject, subject, key.public_key(), now, AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(_constraints(realm), critical=True)
@@ -65,8 +67,26 @@ def authority_certificate(
     )
 
 
+def signing_request(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Asks an authority elsewhere for a certificate of `key` (PEM, PKCS #10); for which names is its to say."""
+    request = x509.CertificateSigningRequestBuilder().subject_name(_subject("headrace")).sign(key, SHA256())
+    return request.public_bytes(Encoding.PEM)
+
+
+def requested_key(pem: bytes) -> ec.EllipticCurvePublicKey:
+    """The key of a signing request, whose signature shows that the asker has it. Raises `UsageError`."""
+    try:
+        request = x509.load_pem_x509_csr(pem)
+        key, signed = request.public_key(), request.is_signature_valid
+    except (ValueError, UnsupportedAlgorithm, InvalidSignature):
+        key, signed = None, False
+    if not signed or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise UsageError("that is no signing request of an elliptic curve key", hint="send PKCS #10 as PEM")
+    return key
+
+
 def leaf_certificate(
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
     label: str,
     names: Sequence[x509.GeneralName],
     purposes: Sequence[x509.ObjectIdentifier],
@@ -84,7 +104,7 @@ def leaf_certificate(
         .add_extension(_usage(digital_signature=True, signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), critical=False
         )
@@ -114,6 +134,15 @@ def same_key(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> 
     return certificate.public_key() == key.public_key()
 
 
+def fits(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, authority: x509.Certificate) -> bool:
+    """Whether `certificate` is for `key` and `authority` signed it."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return same_key(certificate, key)
+
+
 def in_final_third(certificate: x509.Certificate, now: dt.datetime) -> bool:
     """Whether `certificate` is to be renewed: a third of its life is left, or it is not valid yet."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -123,7 +152,7 @@ def in_final_third(certificate: x509.Certificate, now: dt.datetime) -> bool:
 def _begin(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
     now: dt.datetime,
     life: dt.timedelta,
 ) -> x509.CertificateBuilder:
@@ -132,7 +161,7 @@ def _begin(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
         .not_valid_after(begin + life)

@@ -15,6 +15,7 @@ from headrace.errors import UsageError
 from headrace.settings import BalancerSettings, TlsSettings, load
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared with what the user asks for
 
 
 @click.command(
@@ -52,17 +53,19 @@ def command(common: Common, **flags: object) -> None:
             progress(f"admin port: https://{reachable(admin)}")
             click.echo(f"balancer ready: {scheme}://{reachable(public)}")
 
-    credentials = _credentials(settings, Authority(state.path / "certs"), [*host_names(), *tls.names])
+    credentials = _credentials(settings, Authority(state.path / "certs"), tls)
     run(settings, credentials, token=token, members=state.membership, announce=announce)
 
 
 def reachable(address: str) -> str:
     """An address that a browser on this machine can open: `0.0.0.0` is everywhere, so here it is localhost."""
     host, _, port = address.rpartition(":")
-    return f"localhost:{port}" if host in ("0.0.0.0", "[::]") else address  # noqa: S104 - compared, not bound
+    return f"localhost:{port}" if host in EVERYWHERE else address
 
 
-def _credentials(settings: BalancerSettings, authority: Authority, names: Sequence[str]) -> Credentials:
+def _credentials(settings: BalancerSettings, authority: Authority, tls: TlsSettings) -> Credentials:
+    listening = [host for host in _hosts(settings) if authority.realm.holds(host)]
+    names = list(dict.fromkeys((*host_names(), *listening, *tls.names)))
     leaf = authority.leaf(names, "balancer")
     own = (leaf.certificate, leaf.key)
     return Credentials(
@@ -71,7 +74,15 @@ def _credentials(settings: BalancerSettings, authority: Authority, names: Sequen
         ca=authority.ca,
         names=names,
         renew=lambda: authority.leaf(names, "balancer"),
+        renewal=tls.renewal,
+        sign=authority.sign,
     )
+
+
+def _hosts(settings: BalancerSettings) -> Sequence[str]:
+    """Where it listens, as far as that is one place."""
+    hosts = (address.rpartition(":")[0] for address in (settings.admin, settings.address))
+    return [host.strip("[]") for host in hosts if host not in EVERYWHERE]
 
 
 def _public_pairs(settings: BalancerSettings, own: tuple[Path, Path]) -> Sequence[tuple[Path, Path]]:

@@ -1,12 +1,10 @@
 """`headrace serve`."""
 
 import asyncio
-import functools
-import hashlib
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import click
@@ -14,20 +12,18 @@ import click
 from headrace.app.dial import Dial
 from headrace.app.loading import AppName
 from headrace.app.place import Place, places
-from headrace.app.plan import Certificate, Membership, Plan
+from headrace.app.plan import Membership, Plan
 from headrace.app.supervisor import Supervisor
-from headrace.certs.authority import Authority, Leaf
-from headrace.certs.names import host_names
+from headrace.certs.authority import Authority
+from headrace.cli.identity import EVERYWHERE, LOCAL_NAMES, Identity, is_foreign, joined_identity, local_identity
 from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress
 from headrace.errors import UsageError
 from headrace.settings import AppSettings, TlsSettings, load
+from headrace.state import StateFolder
 
 if TYPE_CHECKING:
     from headrace.app.interface import Interface
-
-LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with what the user asks for
 
 
 @click.command(
@@ -65,18 +61,37 @@ def command(common: Common, app: str, **flags: object) -> None:
     """
     AppName.parse(app)
     settings = load(AppSettings, flags, file=common.settings_file)
-    authority = Authority(common.state.path / "certs")
-    secured = not settings.plain and settings.uds is None
-    names = _names(settings, load(TlsSettings, {}, file=common.settings_file))
-    fresh_leaf = functools.partial(_leaf, authority, names) if secured else None
-    plan = _plan(app, settings, common, authority, fresh_leaf() if fresh_leaf else None)
-    wanted = places(host=settings.host, port=settings.port, uds=settings.uds, workers=settings.workers, tls=secured)
-    if not asyncio.run(_supervise(plan, wanted, settings, common, fresh_leaf)):
+    tls = load(TlsSettings, {}, file=common.settings_file)
+    foreign = is_foreign(settings.ca, common.state)
+    authority = None if foreign else Authority(common.state.path / "certs")
+    membership = _membership(settings, common, foreign=foreign) if settings.balancer else None
+    identity = _identity(settings, tls, common.state, authority, membership)
+    plan = _plan(app, settings, common, membership, identity)
+    wanted = places(
+        host=settings.host, port=settings.port, uds=settings.uds, workers=settings.workers, tls=identity is not None
+    )
+    if not asyncio.run(_supervise(plan, wanted, settings, common, identity, tls.renewal)):
         click.get_current_context().exit(1)
 
 
-def _plan(app: str, settings: AppSettings, common: Common, authority: Authority, leaf: Leaf | None) -> Plan:
-    certificate = Certificate(str(leaf.certificate), str(leaf.key), str(authority.ca)) if leaf else None
+def _identity(
+    settings: AppSettings,
+    tls: TlsSettings,
+    state: StateFolder,
+    authority: Authority | None,
+    membership: Membership | None,
+) -> Identity | None:
+    """None where workers speak plain HTTP."""
+    if settings.plain or settings.uds is not None:
+        return None
+    if authority is None and membership is not None:
+        return joined_identity(state, membership)
+    return local_identity(authority or Authority(state.path / "certs"), settings, tls)
+
+
+def _plan(
+    app: str, settings: AppSettings, common: Common, membership: Membership | None, identity: Identity | None
+) -> Plan:
     return Plan(
         app,
         interface=cast("Interface", settings.interface),
@@ -84,14 +99,19 @@ def _plan(app: str, settings: AppSettings, common: Common, authority: Authority,
         ping_path=_path(settings.ping_path),
         keep_alive=settings.keep_alive,
         drain=settings.drain,
-        certificate=certificate,
-        membership=_membership(settings, common, authority) if settings.balancer else None,
+        certificate=identity.certificate if identity else None,
+        membership=membership,
         log_level=common.log_level,
     )
 
 
 async def _supervise(
-    plan: Plan, wanted: Sequence[Place], settings: AppSettings, common: Common, renew: Callable[[], object] | None
+    plan: Plan,
+    wanted: Sequence[Place],
+    settings: AppSettings,
+    common: Common,
+    identity: Identity | None,
+    renewal: float,
 ) -> bool:
     def announce(bound: Sequence[Place]) -> None:
         urls = [place.url for place in bound]
@@ -101,17 +121,22 @@ async def _supervise(
             click.echo(f"app ready: {' '.join(urls)}")
 
     watch = Path.cwd() if settings.reload else None
-    return await Supervisor(plan, wanted, announce, watch=watch, renew=renew).run()
+    renew = identity.renew if identity else None
+    return await Supervisor(plan, wanted, announce, watch=watch, renew=renew, renewal=renewal).run()
 
 
-def _membership(settings: AppSettings, common: Common, authority: Authority) -> Membership:
+def _membership(settings: AppSettings, common: Common, *, foreign: bool) -> Membership:
     assert settings.balancer is not None
-    ca = str(settings.ca or authority.ca)
+    ca = str(settings.ca or common.state.ca)
     Dial.to_url(settings.balancer, ca).close()  # says at once what is wrong with either
-    common.state.token(create=True)
+    if common.state.token(create=not foreign) is None:
+        raise UsageError(
+            f"there is no token for the balancer at {settings.balancer}",
+            hint="set HEADRACE_BALANCER_TOKEN to what `headrace token` prints on its machine",
+        )
     if _is_local(settings.host) and not settings.address and not settings.uds and not _is_near(settings.balancer):
         progress(f"the balancer at {settings.balancer} may not reach {settings.host}; consider --host 0.0.0.0")
-    named = None if _is_local(settings.host) or settings.host in EVERYWHERE else settings.host
+    named = None if settings.host in (*LOCAL_NAMES, *EVERYWHERE) else settings.host
     return Membership(
         settings.balancer.rstrip("/"),
         ca,
@@ -122,21 +147,6 @@ def _membership(settings: AppSettings, common: Common, authority: Authority) -> 
         version=settings.version,
         address=settings.address or named,
     )
-
-
-def _names(settings: AppSettings, tls: TlsSettings) -> list[str]:
-    """What the workers' certificate is for: this machine, and the addresses by which a balancer elsewhere comes."""
-    if settings.host in EVERYWHERE:
-        return [*host_names(), *filter(None, [settings.address]), *tls.names]
-    own = [name for name in (settings.host, settings.address) if name and name not in LOCAL_NAMES]
-    return [*LOCAL_NAMES, *own, *(tls.names if own else ())]
-
-
-def _leaf(authority: Authority, names: Sequence[str]) -> Leaf:
-    """One label for each set of names, so that two kinds of app servers don't take turns in renewing one file."""
-    own = "-".join(name for name in names if name not in LOCAL_NAMES)
-    digest = hashlib.sha256(own.encode()).hexdigest()[:12]
-    return authority.leaf(names, f"app-{digest}" if own else "app")
 
 
 def _path(text: str) -> str:

@@ -163,6 +163,7 @@ class TlsSettings(Section):
     name = "tls"
 
     names: Annotated[tuple[str, ...], TEXTS, "host names and addresses to certify beside this machine's own"] = ()
+    renewal: Annotated[float, SPAN, "time between two looks whether a certificate is about to expire"] = 3600.0
 
 
 SECTIONS: tuple[type[Section], ...] = (BalancerSettings, AppSettings, TlsSettings)

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Retry,
+    ending::Ending,
     local::{InFlight, Local, Seat},
     pool::InUse,
     rewrite::{self, Hop},
@@ -217,7 +218,9 @@ impl Attempts<'_> {
         let timer = thread.clock.timer();
         timer.join(server.state.key);
         let mut input = thread.buffers.take();
-        let mut transfer = Transfer::new(&mut connection.stream, &mut input, &mut self.upload, self.local, &timer);
+        let ending = Ending::new(&server.state);
+        let stream = &mut connection.stream;
+        let mut transfer = Transfer::new(stream, &mut input, &mut self.upload, self.local, &timer, ending);
         let result = poll_fn(|cx| transfer.poll(cx, exchange)).await;
         let reusable = transfer.is_reusable();
         drop(transfer);
@@ -322,7 +325,9 @@ fn stop(failure: &Failure, started: bool) -> Stop {
         }
         Failure::Client(BodyError::Malformed(what)) => Problem::new(Refused::BadRequest, what),
         Failure::TooLarge => TOO_LARGE,
-        Failure::TimedOut => Problem::new(Refused::GatewayTimeout, "The app server took too long to answer."),
+        Failure::TimedOut | Failure::Ended => {
+            Problem::new(Refused::GatewayTimeout, "The app server took too long to answer.")
+        }
         Failure::Unreached(_) => Problem::new(Refused::BadGateway, "The app server cannot be reached."),
         Failure::Closed { .. } => Problem::new(
             Refused::BadGateway,

@@ -1,7 +1,7 @@
 //! One engine thread's side of the balancer: its connections, its counters, its turn in each service.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     future::poll_fn,
     ops::Deref,
@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::{
     Balancer,
+    ending::Order,
     forward::{self, Stop},
     pick::Wish,
     pool::Pool,
@@ -36,6 +37,8 @@ pub(super) struct Seat {
     state: Arc<State>,
     pub(super) counters: Arc<ServerCounters>,
     pub(super) pool: Pool,
+    /// When the server leaves, as far as its requests were woken to see.
+    leaves_by: Cell<Option<u64>>,
 }
 
 pub(super) struct Local {
@@ -43,15 +46,18 @@ pub(super) struct Local {
     pub(super) thread: Rc<Thread>,
     seats: RefCell<HashMap<u64, Rc<Seat>>>,
     turns: RefCell<Vec<usize>>,
+    pub(super) order: Order,
 }
 
 impl Local {
     pub(super) fn new(balancer: Arc<Balancer>, thread: Rc<Thread>) -> Rc<Self> {
+        let order = Order::new(thread.random());
         let local = Rc::new(Self {
             balancer,
             thread,
             seats: RefCell::default(),
             turns: RefCell::default(),
+            order,
         });
         let weak = Rc::downgrade(&local);
         local.thread.add_chore(move || {
@@ -73,17 +79,23 @@ impl Local {
                 state: Arc::clone(state),
                 counters: state.counters(),
                 pool: Pool::default(),
+                leaves_by: Cell::default(),
             })
         });
         seat.pool.follow(state.moves.load(Ordering::Relaxed));
         Rc::clone(seat)
     }
 
-    /// Once a second: old connections go, servers that have left are forgotten, cut ones lose what they still hold.
+    /// Once a second: old connections go, servers that have left are forgotten, requests of those that leave see to their end, cut ones lose
+    /// what they still hold.
     fn tidy(&self) {
         let now = self.thread.clock.now();
         let oldest = now.saturating_sub(self.balancer.options.idle_timeout.as_millis() as u64);
         self.seats.borrow_mut().retain(|key, seat| {
+            let leaves_by = seat.state.leaves_by();
+            if seat.leaves_by.replace(leaves_by) != leaves_by {
+                self.thread.clock.rouse(Some(*key));
+            }
             if seat.state.is_cut() {
                 self.thread.clock.fire(*key);
             }

@@ -2,8 +2,9 @@
 //!
 //! Reading order: `options` and `table` (what Python hands over), `server` (what is known of one), `pick` and `queue`
 //! (who gets a request), `pool` (connections), `forward` (one request from its head to the end of its response, with
-//! `rewrite`, `upload` and `transfer` as its steps), `local` (a thread's side of all this), `probe` (are you there?).
+//! `rewrite`, `upload` and `transfer` as its steps), `ending` (streams of those who leave), `local` (a thread's side of all this), `probe` (are you there?).
 
+mod ending;
 mod forward;
 mod local;
 mod options;
@@ -24,6 +25,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -36,7 +38,10 @@ pub use self::{
     table::{Policy, RouteSpec, ServerSpec, ServiceSpec, TableSpec},
 };
 use self::{local::Local, queue::Queue, server::State, table::Table};
-use crate::engine::{Event, Shared, Source, Thread};
+use crate::{
+    engine::{Event, Shared, Source, Thread},
+    net::clock,
+};
 
 /// What all engine threads share of one balancer.
 #[derive(Default)]
@@ -120,6 +125,14 @@ impl Balancer {
     /// Servers of the table, and those that left it with something in flight.
     pub fn stats(&self) -> Vec<Stats> {
         self.known().servers.values().map(|state| state.stats()).collect()
+    }
+
+    /// Ends the streams of a server that left the table, spread over the time that it stays.
+    pub fn end_streams(&self, id: &str, over: Duration) {
+        let known = self.known();
+        if let Some(state) = known.servers.get(id).filter(|state| !state.is_listed()) {
+            state.leave_by(clock::elapsed() + over.as_millis() as u64);
+        }
     }
 
     /// Ends what is in flight with a server that left the table; how much that was.

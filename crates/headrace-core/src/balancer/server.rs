@@ -36,6 +36,8 @@ pub(super) struct State {
     /// How often its address has changed: connections to the one before are of no use.
     pub(super) moves: AtomicU64,
     address: Mutex<Option<Address>>,
+    /// When it leaves, in the clock's milliseconds, and its streams have ended; 0 while it stays.
+    leaves_by: AtomicU64,
     /// Whether what is in flight shall end.
     cut: AtomicBool,
     /// Whether its being empty after it left was told.
@@ -70,6 +72,7 @@ impl State {
             listed: AtomicBool::new(true),
             moves: AtomicU64::new(0),
             address: Mutex::default(),
+            leaves_by: AtomicU64::new(0),
             cut: AtomicBool::new(false),
             told: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
@@ -93,6 +96,7 @@ impl State {
         drop(current);
         self.listed.store(true, Ordering::SeqCst);
         self.told.store(false, Ordering::SeqCst);
+        self.leaves_by.store(0, Ordering::SeqCst);
         self.cut.store(false, Ordering::SeqCst);
     }
 
@@ -119,6 +123,14 @@ impl State {
 
     pub(super) fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn leave_by(&self, by: u64) {
+        self.leaves_by.store(by, Ordering::SeqCst);
+    }
+
+    pub(super) fn leaves_by(&self) -> Option<u64> {
+        Some(self.leaves_by.load(Ordering::Relaxed)).filter(|by| *by != 0)
     }
 
     pub(super) fn cut(&self) {

@@ -13,6 +13,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 
 use super::{
+    ending::Ending,
     local::Local,
     options::Options,
     rewrite,
@@ -27,12 +28,15 @@ use crate::{
     net::{
         buffers::{LARGE, MEDIUM},
         clock::Timer,
+        pipe::Pipe,
         stream::{self, ServerStream},
     },
 };
 
 /// Room for one read of a response.
 const READ: usize = 8 * 1024;
+/// From here on splicing is cheaper than copying, which needs no pipe.
+const SPLICE_MIN: u64 = 64 * 1024;
 /// The most interim responses that one request may get; a server that sends more is not in its right mind.
 const MAX_INTERIM: u32 = 64;
 /// How long a server may leave a client waiting for 100 (Continue) before the body is sent all the same (RFC 9110, 10.1.1).
@@ -55,12 +59,14 @@ pub(super) enum Failure {
     Malformed(&'static str),
     /// It sent nothing for too long.
     TimedOut,
+    /// It is a stream, and the server or the balancer leaves.
+    Ended,
 }
 
 impl Failure {
     /// Whether the server failed, and not the client.
     pub(super) fn is_the_servers(&self) -> bool {
-        !matches!(self, Self::Client(_) | Self::TooLarge)
+        !matches!(self, Self::Client(_) | Self::TooLarge | Self::Ended)
     }
 }
 
@@ -83,6 +89,7 @@ impl fmt::Display for Failure {
             }
             Self::Malformed(what) => write!(f, "its response is malformed: {what}"),
             Self::TimedOut => f.write_str("it took too long"),
+            Self::Ended => f.write_str("it is leaving"),
         }
     }
 }
@@ -101,11 +108,14 @@ pub(super) struct Transfer<'a> {
     upload: &'a mut Upload,
     local: &'a Local,
     timer: &'a Timer,
+    ending: Ending<'a>,
     /// Whether the timer runs for what is waited for now.
     timing: bool,
     stage: Stage,
     decoder: Decoder,
     data: BytesMut,
+    /// For a long body between two plain connections.
+    pipe: Option<Pipe>,
     keep_alive: bool,
     tunnel: bool,
     interims: u32,
@@ -124,6 +134,7 @@ impl<'a> Transfer<'a> {
         upload: &'a mut Upload,
         local: &'a Local,
         timer: &'a Timer,
+        ending: Ending<'a>,
     ) -> Self {
         Self {
             stream,
@@ -131,10 +142,12 @@ impl<'a> Transfer<'a> {
             upload,
             local,
             timer,
+            ending,
             timing: false,
             stage: Stage::Head,
             decoder: Decoder::none(),
             data: BytesMut::new(),
+            pipe: None,
             keep_alive: false,
             tunnel: false,
             interims: 0,
@@ -165,7 +178,21 @@ impl<'a> Transfer<'a> {
         if response.is_ready() && (!self.tunnel || self.upload.is_finished()) {
             return Poll::Ready(Ok(()));
         }
+        if self.stage == Stage::Body && self.ending.poll(cx, self.local).is_ready() {
+            self.end_stream(cx)?;
+        }
         self.poll_time(cx, exchange)
+    }
+
+    /// A tunnel closes in good order, both ways; a response breaks, so that it is not taken for whole.
+    fn end_stream(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if !self.tunnel {
+            return Err(Failure::Ended);
+        }
+        self.upload.hang_up();
+        self.stage = Stage::Finish;
+        cx.waker().wake_by_ref();
+        Ok(())
     }
 
     fn poll_upload(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Result<(), Failure> {
@@ -219,10 +246,7 @@ impl<'a> Transfer<'a> {
                 Stage::Head => ready!(self.poll_head(cx, exchange))?,
                 Stage::Body => ready!(self.poll_body(cx, exchange))?,
                 Stage::Finish => {
-                    // What the client had no room for when the end was read.
-                    if !self.data.is_empty() {
-                        ready!(exchange.poll_write(cx, &mut self.data)).map_err(|_| GONE)?;
-                    }
+                    ready!(self.poll_pass_on(cx, exchange))?;
                     ready!(exchange.poll_finish(cx, self.decoder.trailers())).map_err(|_| GONE)?;
                     self.stage = Stage::Done;
                 }
@@ -300,13 +324,21 @@ impl<'a> Transfer<'a> {
     fn begin_body(&mut self, cx: &mut Context<'_>, body: Body) {
         self.timing = false;
         self.stage = Stage::Body;
+        let now = self.local.thread.clock.now();
         self.decoder = match body {
             Body::Http(ResponseBody::None) => Decoder::none(),
             Body::Http(ResponseBody::Length(length)) => Decoder::length(length),
-            Body::Http(ResponseBody::Chunked) => Decoder::chunked(self.local.thread.limits().head),
-            Body::Http(ResponseBody::UntilClose) => Decoder::until_close(),
+            Body::Http(ResponseBody::Chunked) => {
+                self.ending.endless(now);
+                Decoder::chunked(self.local.thread.limits().head)
+            }
+            Body::Http(ResponseBody::UntilClose) => {
+                self.ending.endless(now);
+                Decoder::until_close()
+            }
             Body::Tunnel => {
                 self.tunnel = true;
+                self.ending.tunnel(now);
                 self.local.thread.counters().tunnels_open.add(1);
                 self.upload.tunnel();
                 cx.waker().wake_by_ref();
@@ -335,6 +367,44 @@ impl<'a> Transfer<'a> {
         room
     }
 
+    /// Whether the rest of the body is long, and can go to the client without passing through this process.
+    fn splices(&mut self, exchange: &mut impl Exchange) -> bool {
+        if self.pipe.is_none()
+            && self.input.is_empty()
+            && self.decoder.remaining().is_some_and(|left| left > SPLICE_MIN)
+            && self.stream.plain().is_some()
+            && exchange.can_splice()
+            && exchange.wants_large_pieces()
+        {
+            self.pipe = self.local.thread.pipes.take();
+        }
+        self.pipe.is_some()
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<io::Result<usize>> {
+        if self.splices(exchange)
+            && let (Some(pipe), Some(socket)) = (&mut self.pipe, self.stream.plain())
+        {
+            let length = ready!(pipe.poll_fill(cx, socket, self.decoder.remaining().unwrap_or(0)))?;
+            self.decoder.pass(length as u64);
+            self.timing = false;
+            return Poll::Ready(Ok(length));
+        }
+        let room = self.body_room(exchange);
+        self.poll_read(cx, room)
+    }
+
+    /// Gives the client what it had no room for before.
+    fn poll_pass_on(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        if !self.data.is_empty() {
+            ready!(exchange.poll_write(cx, &mut self.data)).map_err(|_| GONE)?;
+        }
+        match &mut self.pipe {
+            Some(pipe) if !pipe.is_empty() => exchange.poll_splice(cx, pipe).map_err(|_| GONE),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     fn poll_body(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
         loop {
             if self.data.is_empty() {
@@ -344,14 +414,11 @@ impl<'a> Transfer<'a> {
                     Err(error) => return Poll::Ready(Err(Failure::Malformed(error.message()))),
                 }
             }
-            if !self.data.is_empty() {
-                ready!(exchange.poll_write(cx, &mut self.data)).map_err(|_| GONE)?;
-            }
+            ready!(self.poll_pass_on(cx, exchange))?;
             if self.stage == Stage::Finish {
                 return Poll::Ready(Ok(()));
             }
-            let room = self.body_room(exchange);
-            match self.poll_read(cx, room) {
+            match self.poll_more(cx, exchange) {
                 Poll::Ready(Ok(length)) if length > 0 => {}
                 Poll::Ready(Ok(_)) => match self.decoder.on_eof() {
                     Ok(()) => {
@@ -383,6 +450,9 @@ impl<'a> Transfer<'a> {
 impl Drop for Transfer<'_> {
     fn drop(&mut self) {
         self.local.thread.buffers.give(std::mem::take(&mut self.data));
+        if let Some(pipe) = self.pipe.take() {
+            self.local.thread.pipes.give(pipe);
+        }
         if self.tunnel {
             self.local.thread.counters().tunnels_open.sub(1);
         }

@@ -136,6 +136,11 @@ impl Upload {
         self.left = u64::MAX;
     }
 
+    /// A tunnel's end by us: what is here leaves, and then our half of the connection closes.
+    pub(super) fn hang_up(&mut self) {
+        self.complete = true;
+    }
+
     /// The buffers, for reuse.
     pub(super) fn into_buffers(self) -> [BytesMut; 2] {
         [self.kept, self.data]

@@ -36,7 +36,7 @@ use crate::{
     error::Error,
     http::exchange::Handler,
     metrics::{Distribution, ThreadCounters},
-    net::{address::Address, listener},
+    net::{address::Address, clock, listener},
 };
 
 /// What all threads of an engine share.
@@ -155,7 +155,8 @@ impl Engine {
             let mut by = self.stop_by.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             *by = Some(by.map_or(asked, |earlier| earlier.min(asked)));
         }
-        self.tell(|| Command::Stop);
+        let by = clock::elapsed() + drain.as_millis() as u64;
+        self.tell(|| Command::Stop(by));
         if !self.wait() {
             self.cut.store(true, Ordering::Release);
         }

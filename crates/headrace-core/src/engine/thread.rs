@@ -22,7 +22,8 @@ use crate::{
     metrics::ThreadCounters,
     net::{
         buffers::Buffers,
-        clock::{Clock, IDLE, TICK},
+        clock::{Clock, IDLE, NEVER, TICK},
+        pipe::Pipes,
     },
 };
 
@@ -30,8 +31,8 @@ type Work = Box<dyn FnOnce(&Rc<Thread>) + Send>;
 
 pub(super) enum Command {
     Run(Work),
-    /// Accept no more, finish what is under way.
-    Stop,
+    /// Accept no more, finish what is under way by then (the clock's milliseconds).
+    Stop(u64),
     /// End now.
     Abort,
 }
@@ -42,9 +43,11 @@ pub struct Thread {
     pub index: usize,
     pub clock: Rc<Clock>,
     pub buffers: Buffers,
+    pub pipes: Pipes,
     pub requests: Requests,
     shared: Arc<Shared>,
-    stopping: Cell<bool>,
+    /// When everything ends; `NEVER` before anyone asked.
+    stop_by: Cell<u64>,
     random: Cell<u64>,
     date: RefCell<Date>,
     chores: RefCell<Vec<Chore>>,
@@ -83,9 +86,10 @@ impl Thread {
             index,
             clock: Clock::new(),
             buffers: Buffers::default(),
+            pipes: Pipes::default(),
             requests: Requests::default(),
             shared,
-            stopping: Cell::new(false),
+            stop_by: Cell::new(NEVER),
             random: Cell::new(seed | 1),
             date: RefCell::default(),
             chores: RefCell::default(),
@@ -108,7 +112,12 @@ impl Thread {
 
     /// Whether connections should end after the request they are at.
     pub fn stopping(&self) -> bool {
-        self.stopping.get()
+        self.stop_by.get() != NEVER
+    }
+
+    /// When what is under way is cut, in the clock's milliseconds.
+    pub fn stop_by(&self) -> Option<u64> {
+        Some(self.stop_by.get()).filter(|by| *by != NEVER)
     }
 
     /// Not for secrets: spreads load and names requests (wyrand).
@@ -154,9 +163,10 @@ impl Thread {
         }
     }
 
-    fn stop(&self) {
-        self.stopping.set(true);
+    fn stop(&self, by: u64) {
+        self.stop_by.set(by.min(self.stop_by.get()));
         self.clock.fire(IDLE);
+        self.clock.rouse(None);
     }
 }
 
@@ -217,7 +227,7 @@ async fn obey(thread: &Rc<Thread>, mut inbox: UnboundedReceiver<Command>) {
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Run(work) => work(thread),
-            Command::Stop => thread.stop(),
+            Command::Stop(by) => thread.stop(by),
             Command::Abort => return,
         }
     }

@@ -18,6 +18,7 @@ use super::{
     fields::{Field, Fields},
     head::Request,
 };
+use crate::net::pipe::Pipe;
 
 /// The other end of a client's connection.
 #[derive(Debug, Clone)]
@@ -97,6 +98,16 @@ pub trait Exchange {
     /// Takes bytes of the response's body out of `data`; ready when all of it was taken. Taken bytes may wait for
     /// `poll_flush`. Waits no longer than the listener's write time-out.
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>>;
+
+    /// Whether the response's body could go to the client without passing through this process.
+    fn can_splice(&self) -> bool {
+        false
+    }
+
+    /// Takes all that `pipe` holds as bytes of the response's body, like `poll_write`. Only where `can_splice`.
+    fn poll_splice(&mut self, _cx: &mut Context<'_>, _pipe: &mut Pipe) -> Poll<Result<(), Gone>> {
+        Poll::Ready(Err(Gone))
+    }
 
     /// Hands everything queued to the kernel. Call it before waiting for more of the response.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;

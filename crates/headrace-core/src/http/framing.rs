@@ -229,6 +229,13 @@ impl Decoder {
         self.trailers.as_ref()
     }
 
+    /// Counts `length` bytes of a body of known length that were passed on without being decoded.
+    pub fn pass(&mut self, length: u64) {
+        if let State::Length(rest) = &mut self.state {
+            *rest = rest.saturating_sub(length);
+        }
+    }
+
     /// How many bytes are still to come, where that is known.
     pub fn remaining(&self) -> Option<u64> {
         match self.state {

@@ -19,7 +19,8 @@ use slab::Slab;
 
 pub const TICK: Duration = Duration::from_millis(100);
 
-const NEVER: u64 = u64::MAX;
+/// Later than any time.
+pub const NEVER: u64 = u64::MAX;
 
 /// Timers with the same group are fired together by [`Clock::fire`]; 0 is no group.
 pub type Group = u64;
@@ -37,7 +38,8 @@ struct Slot {
 /// Where all clocks of the process begin, so that threads can compare what they read.
 static START: OnceLock<Instant> = OnceLock::new();
 
-fn elapsed() -> u64 {
+/// The same as [`Clock::now`], for any thread, and not as of a tick.
+pub fn elapsed() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
 
@@ -87,6 +89,11 @@ impl Clock {
             }
             slot.group == group
         });
+    }
+
+    /// Wakes every timer of `group`, or of all, without making it due: what its owner waits for has changed.
+    pub fn rouse(&self, group: Option<Group>) {
+        self.wake(|slot, _| group.is_none_or(|group| slot.group == group));
     }
 
     /// Wakes those that `due` picks, once nothing is borrowed: a waker may be the last to hold a task that holds timers.

@@ -4,6 +4,7 @@ pub mod address;
 pub mod buffers;
 pub mod clock;
 pub mod listener;
+pub mod pipe;
 pub mod session;
 pub mod stream;
 pub mod tls;

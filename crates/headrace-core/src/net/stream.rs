@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{TlsConnector, client, server};
@@ -55,6 +55,11 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + 'static {
     /// How much is written at once, and so may be held back encrypted.
     fn set_piece(&mut self, _bytes: usize) {}
 
+    /// The socket, where what is written to it is what the client reads.
+    fn plain(&self) -> Option<&TcpStream> {
+        None
+    }
+
     /// Lets the coming close reach the client as a reset: a response without framing would look whole otherwise.
     fn reset_on_close(&self) {
         // A socket that cannot be told is closed all the same.
@@ -65,6 +70,10 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + 'static {
 impl ClientStream for TcpStream {
     fn socket(&self) -> &TcpStream {
         self
+    }
+
+    fn plain(&self) -> Option<&TcpStream> {
+        Some(self)
     }
 }
 
@@ -102,6 +111,30 @@ impl Socket {
         socket.set_nodelay(true)?;
         Ok(Self::Tcp(socket))
     }
+
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_read_ready(cx),
+            Self::Unix(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    /// Tries `work` on the descriptor, and waits for readiness anew when it would block.
+    pub fn try_io<T>(&self, interest: Interest, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match self {
+            Self::Tcp(socket) => socket.try_io(interest, work),
+            Self::Unix(socket) => socket.try_io(interest, work),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 impl ServerStream {
@@ -113,6 +146,14 @@ impl ServerStream {
         let name = tls.name_for(address).map_err(io::Error::other)?;
         let stream = TlsConnector::from(tls.config.clone()).connect(name, socket).await?;
         Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// The socket, where what is read from it is what the server wrote.
+    pub fn plain(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(_) => None,
+        }
     }
 
     /// Whether the end of what the server sends was announced, as only TLS can.

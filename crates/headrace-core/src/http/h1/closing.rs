@@ -88,7 +88,7 @@ impl<S: ClientStream> Connection<S> {
             return;
         }
         // Only what the client has sent unread, or is still sending, makes a close a reset.
-        if !(self.input.is_empty() && self.decoder.is_done()) || self.refused {
+        if !(self.input.is_empty() && self.decoder.is_done()) || self.refused || self.tunnel {
             let _ = timer.within(LINGER, self.discard()).await;
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     },
     net::{
         buffers::LARGE,
+        pipe::Pipe,
         stream::{self, ClientStream},
     },
 };
@@ -145,6 +146,29 @@ impl<S: ClientStream> Exchange for Connection<S> {
             _ => {}
         }
         sent
+    }
+
+    fn can_splice(&self) -> bool {
+        self.stream.plain().is_some() && matches!(self.reply, Reply::Length(_))
+    }
+
+    fn poll_splice(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<(), Gone>> {
+        ready!(self.poll_send(cx, &mut BytesMut::new()))?;
+        while !pipe.is_empty() {
+            let (Some(socket), Reply::Length(left)) = (self.stream.plain(), self.reply) else {
+                return Poll::Ready(Err(self.lost()));
+            };
+            match pipe.poll_drain(cx, socket) {
+                Poll::Ready(Ok(length)) if length > 0 && length as u64 <= left => {
+                    self.reply = Reply::Length(left - length as u64);
+                    self.thread.counters().bytes_sent.add(length as u64);
+                    self.writing.clear();
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(self.lost())),
+                Poll::Pending => return self.poll_patience(cx),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {

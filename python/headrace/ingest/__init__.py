@@ -1,0 +1,1 @@
+"""Payloads: accepted into a journal, landed in a sink, each once."""

@@ -1,0 +1,29 @@
+"""How objects are named: from the sealed range alone, so that the same payloads always have the same key."""
+
+from headrace.sinks.batch import Batch
+
+DIGITS = 16  # keys of one hour sort by number up to 10^16 payloads
+
+
+def folder(batch: Batch) -> str:
+    """Hive-style: engines that know it prune by `dt` and `hour`.
+
+    Example: `"dt=2026-01-05/hour=08"`, with `orders/` before `dt=` for the stream `orders`.
+    """
+    partition = batch.began.strftime("dt=%Y-%m-%d/hour=%H")
+    return f"{batch.stream}/{partition}" if batch.stream else partition
+
+
+def batch_key(batch: Batch) -> str:
+    """The key of a batch in one object: `FOLDER/NODE-FIRST-LAST.FORM`."""
+    return f"{folder(batch)}/{batch.node}-{batch.first:0{DIGITS}}-{batch.last:0{DIGITS}}.{batch.form}"
+
+
+def payload_key(batch: Batch, number: int) -> str:
+    """The key of one payload as an object of its own: `FOLDER/NODE-NUMBER.json`."""
+    return f"{folder(batch)}/{batch.node}-{number:0{DIGITS}}.json"
+
+
+def payload_pattern(batch: Batch) -> str:
+    """What the payloads of a batch are called together; `*` stands for the number."""
+    return f"{folder(batch)}/{batch.node}-*.json"

@@ -1,0 +1,179 @@
+"""Batches as objects: in a folder, S3 and its look-alikes, Google Cloud Storage or Azure, by obstore.
+
+Exactly once. A key derives from the sealed range, the bytes from its payloads. An object is only ever created; when
+it is there already, its contents are compared: those of an earlier attempt are ours and the batch has landed, others
+belong to a namesake of this node and nothing is touched. Stores that can't create conditionally get the same bytes
+again under the same key.
+
+Objects are private: nothing is said about access, and what the bucket's owner decided holds.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, NotSupportedError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from headrace.errors import UsageError
+from headrace.sinks.batch import EACH, Batch
+from headrace.sinks.durable import sync
+from headrace.sinks.encoding import FORMATS, Format
+from headrace.sinks.keys import batch_key, payload_key, payload_pattern
+from headrace.sinks.refusals import OBSTORE_ERRORS, meaning
+from headrace.sinks.sink import Held, Receipt, Rejected, Transient
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+CONNECT_TIMEOUT: Final = "5s"
+REQUEST_TIMEOUT: Final = "120s"  # a batch of 8 MiB at 70 kB/s
+UPLOADS: Final = 64  # for each batch; with a round trip of 20 ms they allow 3,200 objects a second
+OCTETS: Final = "application/octet-stream"
+SCHEMES: Final = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+UNSUPPORTED: Final = "status code: 501"
+
+
+class ObjectStoreSink:
+    """Lands batches below a URL.
+
+    Example: `await ObjectStoreSink.at("s3://bucket/prefix").put(batch)`. In the form `EACH` every payload becomes an
+    object of its own, `application/octet-stream`, up to `uploads` of them on their way at once.
+    """
+
+    def __init__(self, store: ObjectStore, url: str, uploads: int) -> None:
+        self.url = url.rstrip("/")
+        self._store = store
+        self._uploads = uploads
+        self._conditional = True
+        self._root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
+
+    @classmethod
+    def at(cls, url: str, *, uploads: int = UPLOADS) -> "ObjectStoreSink":
+        """The sink below `url`: `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`.
+
+        Endpoint, region and credentials are those of the environment, as the store's own tools read them.
+        Raises `UsageError` for a URL that names no store, or a folder that can't be made.
+        """
+        return cls(_open(url), url, uploads)
+
+    async def put(self, batch: Batch) -> Receipt:
+        """Creates the batch's object or objects."""
+        if batch.form == EACH:
+            return await self._put_each(batch)
+        form = FORMATS[batch.form]
+        key = batch_key(batch)
+        data = await asyncio.to_thread(form.encode, batch)
+        await self._create(key, data, form)
+        await self._settle([key])
+        return Receipt(f"{self.url}/{key}", len(data))
+
+    async def close(self) -> None:
+        """Nothing is held: the store's connections end with it."""
+
+    async def _put_each(self, batch: Batch) -> Receipt:
+        """As many uploads at once as allowed; a payload that is refused doesn't keep the others from landing."""
+        waiting, landed, refused = batch.payloads(), list[str](), dict[int, str]()
+
+        async def upload() -> None:
+            for number, payload in waiting:
+                key = payload_key(batch, number)
+                try:
+                    await self._create(key, payload, None)
+                    landed.append(key)
+                except Rejected as error:
+                    refused[number] = error.message
+
+        await _all_or_none([upload() for _ in range(min(self._uploads, batch.count))])
+        await self._settle(landed)
+        receipt = Receipt(f"{self.url}/{payload_pattern(batch)}", batch.size - batch.count)
+        if refused:
+            raise Rejected(next(iter(refused.values())), numbers=refused, receipt=receipt)
+        return receipt
+
+    async def _create(self, key: str, data: bytes, form: Format | None) -> None:
+        try:
+            await self._put(key, data, form.media_type if form else OCTETS)
+        except AlreadyExistsError:
+            await self._compare(key, data, form)
+        except OBSTORE_ERRORS as error:
+            raise meaning(error, self.url) from error
+
+    async def _settle(self, keys: Iterable[str]) -> None:
+        """A store has what it confirmed; a folder has it once it is synced."""
+        if self._root is None:
+            return
+        root = self._root
+        try:
+            await asyncio.to_thread(sync, [root / key for key in keys], root)
+        except OSError as error:
+            raise meaning(error, self.url) from error
+
+    async def _put(self, key: str, data: bytes, media_type: str) -> None:
+        mode: Literal["create", "overwrite"] = "create" if self._conditional else "overwrite"
+        # A folder has no place for attributes.
+        attributes = {"Content-Type": media_type} if self._root is None else None
+        try:
+            await obstore.put_async(self._store, key, data, mode=mode, attributes=attributes, use_multipart=False)
+        except OBSTORE_ERRORS as error:
+            if mode == "overwrite" or not _knows_no_conditions(error):
+                raise
+            self._conditional = False
+            await self._put(key, data, media_type)
+
+    async def _compare(self, key: str, data: bytes, form: Format | None) -> None:
+        try:
+            there = bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+        except FileNotFoundError as error:
+            raise Transient(f"{self.url} is busy with {key}") from error
+        except OBSTORE_ERRORS as error:
+            raise meaning(error, self.url) from error
+        same = there == data
+        if not same and form is not None:
+            same = await asyncio.to_thread(_same_lines, form, there, data)
+        if not same:
+            hint = "another node has the same name, or an older journal had: move the object, or change the target"
+            raise Held(f"{self.url}/{key} exists with other contents", hint=hint)
+
+
+async def _all_or_none(uploads: Iterable[Coroutine[None, None, None]]) -> None:
+    """Runs them at once; the first error ends them all, and none outlives the call."""
+    tasks = [asyncio.ensure_future(upload) for upload in uploads]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _open(url: str) -> ObjectStore:
+    scheme, _, rest = url.partition("://")
+    if scheme not in SCHEMES or not rest:
+        raise UsageError(f"{url} names no object store", hint="like file:///folder, s3://bucket/prefix, gs://…, az://…")
+    try:
+        if scheme == "file":
+            return LocalStore(unquote(rest), mkdir=True)
+        plain = any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
+        options: ClientConfig = {"connect_timeout": CONNECT_TIMEOUT, "timeout": REQUEST_TIMEOUT, "allow_http": plain}
+        # Trying again is for the workers, who know of each other and tell what goes wrong.
+        return from_url(url, client_options=options, retry_config={"max_retries": 0})
+    except OBSTORE_ERRORS as error:
+        raise UsageError(f"cannot use {url}: {str(error).splitlines()[0]}") from error
+
+
+def _knows_no_conditions(error: Exception) -> bool:
+    return isinstance(error, NotSupportedError) or UNSUPPORTED in str(error)
+
+
+def _same_lines(form: Format, one: bytes, other: bytes) -> bool:
+    """Whether two objects hold the same payloads: an upgrade may have brought another compressor."""
+    try:
+        return form.decode(one) == form.decode(other)
+    except Exception:  # noqa: BLE001 - whatever a decoder makes of a stranger's bytes
+        return False

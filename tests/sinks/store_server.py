@@ -1,0 +1,98 @@
+"""S3 servers for tests: moto's as a process, and one that answers what it is told."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+BUCKET = "landed"
+
+
+def environment(url: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """The URL of a moto server with an empty bucket."""
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        url = _announced(process)
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        httpx.put(f"{url}/{BUCKET}").raise_for_status()
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def _announced(process: subprocess.Popen[str]) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (line := process.stderr.readline()):
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return found[0]
+    raise AssertionError("moto's server didn't start")
+
+
+class ScriptedStore:
+    """Answers each PUT with the next of `replies`, then with 200; GETs with `contents`."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[int, str]] = []
+        self.puts: list[tuple[str, dict[str, str], bytes]] = []
+        self.contents: bytes | None = None
+        self.url = ""
+
+
+@contextmanager
+def scripted_store() -> Iterator[ScriptedStore]:
+    store = ScriptedStore()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            store.puts.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            status, code = store.replies.pop(0) if store.replies else (200, "")
+            said = f"<Error><Code>{code}</Code><Message>because</Message></Error>".encode() if code else b""
+            self._answer(status, said)
+
+        def do_GET(self):
+            self._answer(404 if store.contents is None else 200, store.contents or b"")
+
+        def _answer(self, status, body):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", '"1"')
+            self.send_header("Last-Modified", "Mon, 24 Nov 2025 16:00:00 GMT")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    store.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield store
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
