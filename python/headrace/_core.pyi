@@ -18,6 +18,7 @@ __all__ = [
     "Engine",
     "Event",
     "Histogram",
+    "JournalError",
     "Limits",
     "Listener",
     "Route",
@@ -45,6 +46,9 @@ class TlsError(CoreError):
 
 class TableError(CoreError):
     """A routing table that contradicts itself: an unknown service, a doubled id."""
+
+class JournalError(CoreError):
+    """A journal that cannot be opened (in use, another version's), read or written."""
 
 @final
 class Tls:

@@ -10,6 +10,8 @@ pub enum Error {
     Tls(String),
     /// A routing table that contradicts itself.
     Table(String),
+    /// A journal that cannot be opened, or a note that cannot be kept in it.
+    Journal(String),
     /// Anything else the engine could not do.
     Engine(String),
 }
@@ -17,9 +19,11 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(message) | Self::Tls(message) | Self::Table(message) | Self::Engine(message) => {
-                f.write_str(message)
-            }
+            Self::Address(message)
+            | Self::Tls(message)
+            | Self::Table(message)
+            | Self::Journal(message)
+            | Self::Engine(message) => f.write_str(message),
         }
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
-//! requests on).
+//! requests on). Beside them `journal`, which keeps what must not be lost.
 
 pub mod balancer;
 pub mod engine;
 pub mod error;
 pub mod http;
+pub mod journal;
 pub mod metrics;
 pub mod net;

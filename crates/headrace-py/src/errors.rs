@@ -28,12 +28,19 @@ create_exception!(
     CoreError,
     "A routing table that contradicts itself."
 );
+create_exception!(
+    headrace._core,
+    JournalError,
+    CoreError,
+    "A journal that cannot be opened, read or written."
+);
 
 pub(crate) fn raise(error: Error) -> PyErr {
     match error {
         Error::Address(message) => AddressError::new_err(message),
         Error::Tls(message) => TlsError::new_err(message),
         Error::Table(message) => TableError::new_err(message),
+        Error::Journal(message) => JournalError::new_err(message),
         Error::Engine(message) => CoreError::new_err(message),
     }
 }

@@ -25,7 +25,7 @@ mod _core {
         balancer::{Balancer, BalancerOptions, ServerStats},
         counters::{Counters, Histogram},
         engine::{Engine, Listener},
-        errors::{AddressError, CoreError, TableError, TlsError},
+        errors::{AddressError, CoreError, JournalError, TableError, TlsError},
         event::Event,
         limits::Limits,
         table::{Route, RoutingTable, Server, Service},

@@ -1,0 +1,257 @@
+//! The journal: what was accepted and must not be lost, until it has landed where it belongs.
+//!
+//! ```text
+//! append -> queue -> writer thread: one write, one fdatasync -> completions     (group commit)
+//!                        |                    |
+//!                     segments  <- readers (only what is safe) -> seal -> upload -> landed -> segment removed
+//! ```
+//!
+//! A *collection* is appended as one record, the unit of atomicity. Its payloads get consecutive numbers, from 1 on,
+//! that no other payload of this journal ever gets; numbers of what failed are left out. One thread writes: all that
+//! came while it waited for the disk shares the next sync, so that the rate of the disk is not the rate of the service.
+//!
+//! Invariants
+//! - what a completion called done is on disk, whole, in order, and stays until a consumer said that it landed;
+//! - refused is decided before anything is copied; what is refused or failed is never shown to a reader;
+//! - readers see safe records only;
+//! - after a failed write or sync nothing is written to that segment any more, and what it held unsafe stays away;
+//! - a journal takes a bounded number of payloads, bytes on disk and bytes in memory; it leaves the disk a reserve;
+//! - opening it ends, in memory for one record, whatever bytes the files hold, and never removes what it cannot read.
+//!
+//! Given up: reading a payload by its number without reading the segment from its start (nobody does so often),
+//! and more than one writer (one disk syncs one file at a time anyway).
+//!
+//! Reading order: `record` and `segment` (the format), `scan` (reading what may be damaged), `recovery` (opening),
+//! `state` (what is shared), `writer`, `reader`, `backlog` and `seals` (what has landed), `disk`.
+
+mod backlog;
+pub mod disk;
+mod landing;
+mod options;
+mod reader;
+mod record;
+mod recovery;
+mod scan;
+mod seals;
+mod segment;
+mod state;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    any::Any,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+pub use backlog::Range;
+pub use options::{Options, WallClock};
+pub use reader::{Keyed, Payload, Query, Reader, Slice};
+pub use record::{Key, MAX_RECORD, Record};
+pub use recovery::{Damage, Recovery};
+pub use seals::Seal;
+pub use state::Counts;
+
+use crate::error::Error;
+use disk::Disk;
+use recovery::Recovered;
+use state::Shared;
+use writer::Writer;
+
+/// Why an append was refused. Nothing of it was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// As many payloads or bytes wait as may: again when some have landed.
+    Full,
+    /// The disk has no room to spare: again when it has.
+    DiskFull,
+    /// A record is longer than [`MAX_RECORD`] or than ever fits.
+    TooLarge,
+    /// The journal is being closed.
+    Stopped,
+    /// The disk failed and no new segment could be begun; [`Journal::status`] has the reason.
+    Failed,
+}
+
+/// Why what was appended could not be made safe. It will not be seen again while this journal is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    DiskFull,
+    Failed,
+}
+
+/// Called once, on the writer's thread, when all that was appended is safe or when it failed. It must be quick and must
+/// not call the journal back: hand over to a waker or a channel.
+pub type Completion = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+
+/// The numbers that appended payloads got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub first: u64,
+    pub last: u64,
+}
+
+/// How a journal does.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum Health {
+    #[default]
+    Good,
+    /// Appends are refused until there is room; it goes on by itself.
+    DiskFull(String),
+    /// Appends are refused for good; reading and landing go on.
+    Failed(String),
+}
+
+/// What a journal holds and has done.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub health: Health,
+    /// The number the next payload gets.
+    pub next: u64,
+    /// Payloads that have not landed, and the lowest number among them.
+    pub unlanded: u64,
+    pub oldest: Option<u64>,
+    /// Bytes on disk and how many segments they are in.
+    pub bytes: u64,
+    pub segments: usize,
+    /// Bytes that wait for the disk.
+    pub pending: u64,
+    /// What the latest failed write or sync said; empty when none failed.
+    pub last_failure: String,
+    pub counts: Counts,
+}
+
+/// An open journal. All calls may come from any thread.
+pub struct Journal {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held as long as the journal is open.
+    lock: Mutex<Option<Box<dyn Any + Send + Sync>>>,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, which is made if it is not there.
+    ///
+    /// Fails when another process has it open, when a file was made by an unknown version (nothing is touched then),
+    /// and when the folder cannot be read. Damage is no failure: what is readable is kept, the rest set aside, and the
+    /// report says so.
+    pub fn open(folder: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<(Self, Recovery), Error> {
+        let options = options.checked()?;
+        let names = disk
+            .list(folder)
+            .map_err(|error| recovery::unreadable(folder, &error))?;
+        let lock = recovery::lock(folder, &*disk)?;
+        let Recovered {
+            state,
+            seals,
+            previous,
+            report,
+        } = recovery::recover(folder, &names, &options, &*disk)?;
+        let shared = Arc::new(Shared::new(state, seals, disk, folder, options));
+        let writer = Writer::new(Arc::clone(&shared), previous);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run());
+        let thread = thread.map_err(|error| Error::Journal(format!("no thread for the journal: {error}")))?;
+        let journal = Self {
+            shared,
+            writer: Mutex::new(Some(thread)),
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok((journal, report))
+    }
+
+    /// Appends `records`, each whole or not at all; `completion` is called when all of them are safe. Without one
+    /// nobody waits for the disk: what a crash takes of it is gone.
+    ///
+    /// Records without payloads are nothing and leave no trace. The time of the records is now.
+    pub fn append(&self, records: &[Record<'_>], completion: Option<Completion>) -> Result<Appended, Refused> {
+        let payloads: u64 = records.iter().map(|record| record.payloads.len() as u64).sum();
+        let bytes: u64 = records.iter().map(|record| record::size(record) as u64).sum();
+        let Shared { options, work, .. } = &*self.shared;
+        let too_large = records.iter().any(|record| record.length() > MAX_RECORD) || bytes > options.max_pending as u64;
+        let mut state = self.shared.state();
+        let refused = Some(Refused::TooLarge).filter(|_| too_large);
+        if let Some(refused) = refused.or_else(|| state.refusal(options, payloads, bytes)) {
+            state.count_refusal(refused);
+            return Err(refused);
+        }
+        let (first, time) = (state.next, (options.clock)());
+        for record in records.iter().filter(|record| !record.payloads.is_empty()) {
+            state.enqueue(record, time);
+        }
+        let last = state.next - 1;
+        if let Some(completion) = completion {
+            state.queue.waiting.push((last, completion));
+        }
+        if state.idle {
+            state.idle = false;
+            work.notify_one();
+        }
+        Ok(Appended { first, last })
+    }
+
+    /// The same, and waits until it is safe.
+    pub fn append_and_wait(&self, records: &[Record<'_>]) -> Result<Result<Appended, Failure>, Refused> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let completion: Completion = Box::new(move |outcome| {
+            // Nobody waits only if this thread ended.
+            let _ = sender.send(outcome);
+        });
+        let appended = self.append(records, Some(completion))?;
+        Ok(receiver.recv().unwrap_or(Err(Failure::Failed)).map(|()| appended))
+    }
+
+    /// Reads from number `first` on.
+    pub fn reader(&self, first: u64) -> Reader {
+        Reader::new(Arc::clone(&self.shared), first)
+    }
+
+    /// Waits up to `timeout` until a number at or above `number` can be read; whether it can.
+    pub fn wait(&self, number: u64, timeout: Duration) -> bool {
+        let until = Instant::now() + timeout;
+        let mut state = self.shared.state();
+        state.readers += 1;
+        while !state.is_readable(number) && !state.closing {
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                break;
+            };
+            let waited = self.shared.more.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.readers -= 1;
+        state.is_readable(number)
+    }
+
+    pub fn status(&self) -> Status {
+        self.shared.state().status()
+    }
+
+    /// Makes what was appended safe and ends the writer. Waits. Reading goes on, appends are refused.
+    pub fn close(&self) {
+        {
+            let mut state = self.shared.state();
+            state.closing = true;
+            self.shared.work.notify_all();
+            self.shared.more.notify_all();
+        }
+        if let Some(writer) = take(&self.writer) {
+            // It ends by itself; if it panicked there is nothing left to wait for.
+            let _ = writer.join();
+        }
+        drop(take(&self.lock));
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

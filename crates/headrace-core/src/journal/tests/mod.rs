@@ -1,0 +1,3 @@
+//! What holds on a real disk, one thing at a time. What holds whatever a disk does: `simulation`.
+
+mod basics;

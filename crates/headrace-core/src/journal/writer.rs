@@ -1,0 +1,356 @@
+//! The one thread that writes: takes all that was appended, writes it with one call, waits for one sync, tells everyone.
+//!
+//! It also begins segments, removes those that have landed, and watches the room on the disk. When a write or a sync
+//! fails the segment is left as it is, for good: after a failed sync the kernel may take dirty pages for clean ones, so
+//! a second sync that succeeds says nothing. The next segment's header tells where the safe part of it ends.
+
+use std::{
+    io,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Completion, Failure, Health,
+    backlog::Range,
+    segment::{self, Header, Kind, START, Segment},
+    state::{Extent, Shared},
+};
+
+/// How often a full disk is looked at, and when removable segments are looked for while nothing happens.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// A full disk counts as one with room again when so much is free beside the reserve.
+const RESUME: u64 = 1 << 20;
+/// A buffer that grew larger than this in a burst is given back.
+const KEEP_BUFFER: usize = 8 << 20;
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    segment: Option<Segment>,
+    /// What the next segment's header says of the one before.
+    previous: (u64, u64),
+    buffer: Vec<u8>,
+    tidied: Instant,
+}
+
+/// What was taken from the queue.
+struct Work {
+    records: Vec<u8>,
+    waiting: Vec<(u64, Completion)>,
+    /// The number after the last one.
+    next: u64,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, previous: (u64, u64)) -> Self {
+        Self {
+            shared,
+            segment: None,
+            previous,
+            buffer: Vec::new(),
+            tidied: Instant::now(),
+        }
+    }
+
+    /// Until the journal is closed and all is written.
+    pub(super) fn run(mut self) {
+        while self.wait() {
+            self.round();
+        }
+        self.finish();
+    }
+
+    /// Until there is something to do; false when nothing more will come.
+    fn wait(&self) -> bool {
+        let mut state = self.shared.state();
+        while state.queue.waiting.is_empty() && state.queue.records.is_empty() && !state.landed {
+            if state.closing {
+                return false;
+            }
+            state.idle = true;
+            let waited = self.shared.work.wait_timeout(state, LOOK_AGAIN);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle = false;
+            if timeout.timed_out() {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Writes what has come, then tidies up.
+    pub(super) fn round(&mut self) {
+        let mut work = self.take();
+        if work.records.is_empty() {
+            self.complete(0, &mut work.waiting, work.next - 1);
+        } else if let Err(error) = self.commit(&mut work) {
+            self.give_up(work.waiting, &error, work.next);
+        }
+        work.records.clear();
+        if work.records.capacity() <= KEEP_BUFFER {
+            self.buffer = work.records;
+        }
+        self.watch_space();
+        self.remove_landed();
+    }
+
+    fn take(&mut self) -> Work {
+        let mut state = self.shared.state();
+        let queue = std::mem::take(&mut state.queue);
+        state.queue.records = std::mem::take(&mut self.buffer);
+        state.writing = (queue.payloads, queue.records.len() as u64);
+        Work {
+            records: queue.records,
+            waiting: queue.waiting,
+            next: state.next,
+        }
+    }
+
+    /// Writes all of it, segment by segment.
+    fn commit(&mut self, work: &mut Work) -> io::Result<()> {
+        if let Health::Failed(reason) = &self.shared.state().health {
+            return Err(io::Error::other(reason.clone()));
+        }
+        let mut rest = &mut work.records[..];
+        while !rest.is_empty() {
+            let fitting = self.fitting(rest)?;
+            let (now, later) = rest.split_at_mut(fitting);
+            let Some(segment) = &mut self.segment else {
+                return Err(io::Error::other("no segment"));
+            };
+            if let Err(error) = segment.write(now) {
+                self.abandon();
+                return Err(error);
+            }
+            let last = self.publish(now);
+            self.complete(1, &mut work.waiting, last);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Leaves the segment as it is: nothing is written to it any more.
+    fn abandon(&mut self) {
+        if let Some(segment) = self.segment.take() {
+            self.previous = (segment.header.first, segment.end);
+            // The next segment's header says the same; this helps where there will be none.
+            let _ = segment.file.truncate(segment.end);
+        }
+        let mut state = self.shared.state();
+        state.active = None;
+        state.count_pinned();
+    }
+
+    /// How many bytes of `records` go into this segment, which is a new one where not even the first record fits.
+    fn fitting(&mut self, records: &[u8]) -> io::Result<usize> {
+        let mut heads = segment::heads(records);
+        let Some(head) = heads.next() else {
+            return Ok(0);
+        };
+        let most = self.shared.options.segment_bytes;
+        let room = |segment: &Segment| most.saturating_sub(segment.end) as usize;
+        let fits = |segment: &Segment| segment.end == START || head.total() <= room(segment);
+        if !self.segment.as_ref().is_some_and(fits) {
+            self.begin_segment(head.first, head.total() as u64)?;
+        }
+        let room = self.segment.as_ref().map_or(0, room);
+        let mut bytes = head.total();
+        for head in heads {
+            if bytes + head.total() > room {
+                break;
+            }
+            bytes += head.total();
+        }
+        Ok(bytes)
+    }
+
+    /// Begins the segment of `first` with room for `needed` bytes at least, and leaves the one before.
+    fn begin_segment(&mut self, first: u64, needed: u64) -> io::Result<()> {
+        if let Some(segment) = &self.segment {
+            self.previous = (segment.header.first, segment.end);
+        }
+        let length = self.room(START + needed)?;
+        let shared = &self.shared;
+        let header = Header {
+            kind: Kind::Payloads,
+            first,
+            salt: segment::new_salt(),
+            previous: self.previous,
+            made: (shared.options.clock)(),
+            node: shared.options.node.clone(),
+        };
+        let extent = Extent {
+            salt: header.salt,
+            end: START,
+            last: first - 1,
+            newest: header.made,
+        };
+        let path = shared.path_of(first);
+        let segment = Segment::create(&*shared.disk, &path, header, length, &mut [])?;
+        if let Some(before) = self.segment.replace(segment) {
+            // Gives back what was set aside and not used; where it ends is already written.
+            let _ = before.file.truncate(before.end);
+        }
+        let mut state = shared.state();
+        state.segments.insert(first, extent);
+        state.active = Some(first);
+        state.count_pinned();
+        Ok(())
+    }
+
+    /// How many bytes to set aside for a segment that needs at least `needed`.
+    fn room(&self, needed: u64) -> io::Result<u64> {
+        let Shared {
+            options, disk, folder, ..
+        } = &*self.shared;
+        let wanted = needed.max(options.segment_bytes);
+        while self.stored() + wanted > options.max_bytes && self.remove_oldest(0) {}
+        let left = options.max_bytes.saturating_sub(self.stored());
+        let free = disk.free_space(folder)?.saturating_sub(options.reserve_bytes);
+        if free < needed {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "no room beside the reserve"));
+        }
+        Ok(options.segment_bytes.min(left).min(free).max(needed))
+    }
+
+    /// Shows safe records to readers; the number of the last one.
+    fn publish(&mut self, records: &[u8]) -> u64 {
+        let mut state = self.shared.state();
+        let state = &mut *state;
+        let mut last = state.safe;
+        let mut newest = 0;
+        for head in segment::heads(records) {
+            last = head.last();
+            newest = newest.max(head.time);
+            state.backlog.push(Range {
+                stream: head.stream,
+                first: head.first,
+                last,
+            });
+            state.writing.0 -= u64::from(head.payloads);
+            state.counts.appended += u64::from(head.payloads);
+        }
+        state.writing.1 -= records.len() as u64;
+        state.counts.written += records.len() as u64;
+        state.safe = last;
+        if let (Some(segment), Some(extent)) = (
+            &self.segment,
+            state.active.and_then(|first| state.segments.get_mut(&first)),
+        ) {
+            extent.end = segment.end;
+            extent.last = last;
+            extent.newest = extent.newest.max(newest);
+        }
+        if state.readers > 0 {
+            self.shared.more.notify_all();
+        }
+        last
+    }
+
+    /// Tells those whose numbers go up to `last` that all is well.
+    fn complete(&self, syncs: u64, waiting: &mut Vec<(u64, Completion)>, last: u64) {
+        self.shared.state().counts.syncs += syncs;
+        let done = waiting.partition_point(|(number, _)| *number <= last);
+        for (_, completion) in waiting.drain(..done) {
+            completion(Ok(()));
+        }
+    }
+
+    /// Nothing that is left of this work is safe. Goes on with a new segment, begun with `next`, if the disk allows it.
+    fn give_up(&mut self, waiting: Vec<(u64, Completion)>, error: &io::Error, next: u64) {
+        let mut health = health_after(error);
+        if self.segment.is_none() && !matches!(health, Health::DiskFull(_)) {
+            health = self
+                .begin_segment(next, 0)
+                .map_or_else(|error| health_after(&error), |()| Health::Good);
+        }
+        let failure = match health {
+            Health::DiskFull(_) => Failure::DiskFull,
+            Health::Good | Health::Failed(_) => Failure::Failed,
+        };
+        {
+            let mut state = self.shared.state();
+            state.counts.failures += 1;
+            state.counts.failed += state.writing.0;
+            state.last_failure = error.to_string();
+            state.writing = (0, 0);
+            state.health = health;
+        }
+        for (_, completion) in waiting {
+            completion(Err(failure));
+        }
+    }
+
+    fn stored(&self) -> u64 {
+        let state = self.shared.state();
+        state.segments.values().map(|extent| extent.end).sum()
+    }
+
+    /// Refuses appends while the disk is nearly full, takes them again when it is not.
+    fn watch_space(&self) {
+        let Shared {
+            options, disk, folder, ..
+        } = &*self.shared;
+        let Ok(free) = disk.free_space(folder) else {
+            return;
+        };
+        let mut state = self.shared.state();
+        match state.health {
+            Health::Good if free < options.reserve_bytes => {
+                let reserve = options.reserve_bytes;
+                state.health = Health::DiskFull(format!("{free} bytes are free, {reserve} are left to others"));
+            }
+            Health::DiskFull(_) if free >= options.reserve_bytes.saturating_add(RESUME) => state.health = Health::Good,
+            _ => {}
+        }
+    }
+
+    /// Removes what has landed and is not needed for its keys any more.
+    fn remove_landed(&mut self) {
+        let due = std::mem::take(&mut self.shared.state().landed) || self.tidied.elapsed() >= LOOK_AGAIN;
+        if due {
+            self.tidied = Instant::now();
+            let retain = self.shared.options.retain.as_millis() as u64;
+            while self.remove_oldest(retain) {}
+        }
+    }
+
+    /// Removes the oldest segment if all of it landed and its last record is `retain` milliseconds old.
+    fn remove_oldest(&self, retain: u64) -> bool {
+        let Shared {
+            options, disk, folder, ..
+        } = &*self.shared;
+        let now = (options.clock)();
+        let first = {
+            let mut state = self.shared.state();
+            let Some((first, extent)) = state.landed_segment() else {
+                return false;
+            };
+            if retain > 0 && extent.newest.saturating_add(retain) > now {
+                return false;
+            }
+            state.segments.remove(&first);
+            first
+        };
+        // If the name stays, the next opening finds that all of it has landed, and removes it again.
+        let _ = disk.remove(&self.shared.path_of(first));
+        let _ = disk.sync_folder(folder);
+        true
+    }
+
+    /// Gives back the room that was set aside.
+    fn finish(self) {
+        if let Some(segment) = self.segment {
+            let _ = segment.file.truncate(segment.end);
+            let _ = segment.file.sync();
+        }
+    }
+}
+
+fn health_after(error: &io::Error) -> Health {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Health::DiskFull(error.to_string()),
+        _ => Health::Failed(error.to_string()),
+    }
+}
