@@ -10,7 +10,7 @@ import headrace
 
 ROOT = Path(headrace.__file__).parent
 LEAVES = {"errors", "settings", "state", "clock"}
-SHARED = {"sinks", "_core"}
+SHARED = {"sinks", "service", "_core"}
 COMPOSERS = ("cli/", "scale/", "demo/")
 FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 

@@ -242,7 +242,7 @@ class Engine:
     def probe(
         self, server: str, address: str, *, tls: ClientTls | None = None, path: str = "/ping", timeout: float = 5.0
     ) -> None:
-        """Asks `GET path` once, without waiting; the result comes as an event with this `server`."""
+        """Asks `GET path` once, without waiting; the result comes as an event with this `server`, unless stopped."""
 
     def events(self, timeout: float) -> list[Event]:
         """Waits up to `timeout` seconds for events and returns them, oldest first; `[]` after `stop`."""

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
 from headrace.balancer.metrics import BalancerCollector
 from headrace.balancer.signing import Signing
+from headrace.service.access import Access
 
 from .conftest import CoreEvent, Latency, eventually, unasked
 

@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from headrace.balancer import adminport
-from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
-from headrace.balancer.adminport import STOP_WITHIN, AdminPort
 from headrace.balancer.metrics import BalancerCollector
 from headrace.balancer.signing import Signing
 from headrace.certs.authority import Authority
 from headrace.errors import OperationError, UsageError
+from headrace.service import adminport
+from headrace.service.access import Access
+from headrace.service.adminport import STOP_WITHIN, AdminPort
 
 from .conftest import eventually, unasked
 

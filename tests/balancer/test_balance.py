@@ -284,7 +284,7 @@ async def test_stopping_lets_requests_finish_and_exits_0(state):
         assert not ending.done()
         one.release.set()
         assert (await slow).text == "one"
-        assert await ending == 0
+        assert await ending == 0, running.log
 
 
 async def test_app_servers_may_leave_while_the_balancer_stops(state):

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headrace.balancer.access import Access, Guard
 from headrace.balancer.events import EventStream, Hub
 from headrace.balancer.member import Member, State
 from headrace.balancer.membership import Membership
@@ -23,6 +22,7 @@ from headrace.balancer.registration import BadRegistrationError, read_address, r
 from headrace.balancer.signing import LARGEST_REQUEST, ForbiddenNameError, Signing
 from headrace.balancer.view import service_views
 from headrace.errors import UsageError
+from headrace.service.access import Access, Guard
 
 LONGEST_WAIT = 3600.0  # seconds that an unregistering server may be kept waiting
 BOTH = ["GET", "POST"]

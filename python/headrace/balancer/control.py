@@ -9,44 +9,47 @@ from typing import Any
 import uvloop
 
 from headrace import _core
-from headrace.balancer.access import Access
 from headrace.balancer.admin import Admin
-from headrace.balancer.adminport import AdminPort
-from headrace.balancer.certificates import CertificateWatch, Credentials
 from headrace.balancer.events import Hub
 from headrace.balancer.heartbeat import Heartbeat
-from headrace.balancer.lifecycle import EventPump, Stop, allow_open_files
 from headrace.balancer.member import Offer
 from headrace.balancer.membership import Membership
 from headrace.balancer.metrics import BalancerCollector
 from headrace.balancer.registration import BadRegistrationError, read_static
 from headrace.balancer.registry import Registry, Rules
 from headrace.balancer.routing import Planner, parse_rule
-from headrace.balancer.signing import Signing
+from headrace.balancer.signing import Sign, Signing
 from headrace.balancer.traffic import CoreTraffic
 from headrace.clock import Clock
 from headrace.errors import UsageError
+from headrace.service.access import Access
+from headrace.service.adminport import AdminPort
+from headrace.service.certificates import CertificateWatch, Shown
+from headrace.service.lifecycle import EventPump, Stop, allow_open_files
 from headrace.settings import BalancerSettings, ClientLimits, ForwardingOptions, Section
 
 Announce = Callable[[str, str], None]
 
 
-def run(settings: BalancerSettings, credentials: Credentials, *, token: str, members: Path, announce: Announce) -> None:
+def run(
+    settings: BalancerSettings, credentials: Shown, sign: Sign, *, token: str, members: Path, announce: Announce
+) -> None:
     """Run a balancer until SIGTERM or SIGINT, and then until its requests are done; a second signal ends it at once.
 
-    `members` is the file that remembers them; `announce` hears the public and the admin address once both serve.
+    `sign` makes certificates for app servers elsewhere; `members` is the file that remembers members; `announce`
+    hears the public and the admin address once both serve.
     Raises `UsageError`, `OperationError` or `CoreError` when it can't start.
     """
 
     async def main() -> None:
         allow_open_files()
-        service = assemble(settings, credentials, token, members)
+        service = assemble(settings, credentials, sign, token, members)
         await service.run(announce)
 
     uvloop.run(main())
 
 
-def assemble(settings: BalancerSettings, credentials: Credentials, token: str, members: Path) -> "Service":
+def assemble(settings: BalancerSettings, credentials: Shown, sign: Sign, token: str, members: Path) -> "Service":
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     clock, hub = Clock(), Hub()
     static = [_static(text) for text in settings.servers]
@@ -68,12 +71,18 @@ def assemble(settings: BalancerSettings, credentials: Credentials, token: str, m
         hub,
         BalancerCollector(engine.counters, balancer.stats, registry.members),
         Access(token, credentials.names, open=settings.open),
-        Signing(credentials.names, credentials.sign),
+        Signing(credentials.names, sign),
         ready=lambda: not stop.asked.is_set(),
     )
     port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)
     listener = engine.listen(settings.address, balancer, tls=tls)
-    watch = CertificateWatch(credentials, listener, port)
+
+    def show() -> None:
+        if (tls := credentials.tls()) is not None:
+            listener.set_tls(tls)
+        port.reload()
+
+    watch = CertificateWatch(credentials, show)
     return Service(engine, listener, membership, hub, port, watch, stop, settings.drain)
 
 

@@ -12,6 +12,9 @@ from typing import Final
 
 from headrace.balancer.registration import read_host
 
+# Makes a certificate (PEM) of a signing request (PEM), names and a label.
+Sign = Callable[[bytes, Sequence[str], str], bytes]
+
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")  # a worker that listens everywhere asks itself there
 LARGEST_REQUEST: Final = 16 * 1024  # bytes; one for an elliptic curve key has half a kilobyte
 
@@ -24,13 +27,10 @@ class ForbiddenNameError(ValueError):
 
 @dataclass(frozen=True)
 class Signing:
-    """Answers to signing requests.
-
-    `own` are the balancer's names; `sign` makes a certificate (PEM) of a request (PEM), names and a label.
-    """
+    """Answers to signing requests; `own` are the balancer's names."""
 
     own: Sequence[str]
-    sign: Callable[[bytes, Sequence[str], str], bytes]
+    sign: Sign
 
     def answer(self, request: bytes, caller: str, named: str) -> bytes:
         """A certificate for `named`, or for the `caller` itself where it names none."""

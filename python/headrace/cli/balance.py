@@ -1,21 +1,17 @@
 """`headrace balance`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from headrace.balancer.certificates import Credentials
 from headrace.balancer.control import run
 from headrace.certs.authority import Authority
-from headrace.certs.names import host_names
+from headrace.cli.listening import reachable, shown
 from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress
-from headrace.errors import UsageError
 from headrace.settings import BalancerSettings, TlsSettings, load
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared with what the user asks for
 
 
 @click.command(
@@ -53,44 +49,6 @@ def command(common: Common, **flags: object) -> None:
             progress(f"admin port: https://{reachable(admin)}")
             click.echo(f"balancer ready: {scheme}://{reachable(public)}")
 
-    credentials = _credentials(settings, Authority(state.path / "certs"), tls)
-    run(settings, credentials, token=token, members=state.membership, announce=announce)
-
-
-def reachable(address: str) -> str:
-    """An address that a browser on this machine can open: `0.0.0.0` is everywhere, so here it is localhost."""
-    host, _, port = address.rpartition(":")
-    return f"localhost:{port}" if host in EVERYWHERE else address
-
-
-def _credentials(settings: BalancerSettings, authority: Authority, tls: TlsSettings) -> Credentials:
-    listening = [host for host in _hosts(settings) if authority.realm.holds(host)]
-    names = list(dict.fromkeys((*host_names(), *listening, *tls.names)))
-    leaf = authority.leaf(names, "balancer")
-    own = (leaf.certificate, leaf.key)
-    return Credentials(
-        public=_public_pairs(settings, own),
-        admin=own,
-        ca=authority.ca,
-        names=names,
-        renew=lambda: authority.leaf(names, "balancer"),
-        renewal=tls.renewal,
-        sign=authority.sign,
-    )
-
-
-def _hosts(settings: BalancerSettings) -> Sequence[str]:
-    """Where it listens, as far as that is one place."""
-    hosts = (address.rpartition(":")[0] for address in (settings.admin, settings.address))
-    return [host.strip("[]") for host in hosts if host not in EVERYWHERE]
-
-
-def _public_pairs(settings: BalancerSettings, own: tuple[Path, Path]) -> Sequence[tuple[Path, Path]]:
-    if settings.plain and settings.cert:
-        raise UsageError("plain and cert contradict each other", hint="leave one of them out")
-    if len(settings.cert) != len(settings.key):
-        message = f"there are {len(settings.cert)} certificates and {len(settings.key)} keys"
-        raise UsageError(message, hint="give a --key for each --cert, in the same order")
-    if settings.plain:
-        return []
-    return list(zip(settings.cert, settings.key, strict=True)) or [own]
+    authority = Authority(state.path / "certs")
+    credentials = shown(settings, authority, tls, "balancer")
+    run(settings, credentials, authority.sign, token=token, members=state.membership, announce=announce)

@@ -24,7 +24,7 @@ pub struct Probe {
     pub timeout: Duration,
 }
 
-/// Starts a probe on the engine's first thread; the outcome comes as an event.
+/// Starts a probe on the engine's first thread; the outcome comes as an event, and from a stopped engine not at all.
 pub fn probe(engine: &Engine, probe: Probe) -> Result<(), Error> {
     if !probe.path.starts_with('/') || probe.path.bytes().any(|byte| !byte.is_ascii_graphic()) {
         return Err(Error::Engine(format!(
@@ -32,7 +32,7 @@ pub fn probe(engine: &Engine, probe: Probe) -> Result<(), Error> {
             probe.path
         )));
     }
-    engine.run(0, |thread| {
+    let run = engine.run(0, |thread| {
         let shared = thread.shared().clone();
         tokio::task::spawn_local(async move {
             let began = Instant::now();
@@ -49,7 +49,10 @@ pub fn probe(engine: &Engine, probe: Probe) -> Result<(), Error> {
                 took: began.elapsed(),
             });
         });
-    })
+    });
+    // Whoever probes may not have heard yet that the engine has stopped.
+    drop(run);
+    Ok(())
 }
 
 async fn ask(probe: &Probe) -> io::Result<u16> {

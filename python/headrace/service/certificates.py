@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace import _core
-from headrace.balancer.adminport import AdminPort
 from headrace.errors import HeadraceError
 
 log = logging.getLogger(__name__)
@@ -17,12 +16,12 @@ LOOK_EVERY = 1.0  # seconds between looks at the files
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """What the balancer shows and whom it believes.
+class Shown:
+    """What a service shows.
 
-    `public` are (chain, key) pairs, none for plain HTTP; `admin` is the pair of the admin port; `ca` is the authority
-    of app servers and client certificates; `names` are this machine's; `renew`, called every `renewal` seconds, makes
-    anew what is about to expire. `sign` makes a certificate (PEM) of a signing request (PEM), names and a label.
+    `public` are (chain, key) pairs of its public address, none for plain HTTP; `admin` is the pair of the admin port,
+    `ca` the authority of client certificates there; `names` are this machine's. `renew`, called every `renewal`
+    seconds, makes anew what is about to expire.
     """
 
     public: Sequence[tuple[Path, Path]]
@@ -31,7 +30,6 @@ class Credentials:
     names: Sequence[str]
     renew: Callable[[], object]
     renewal: float
-    sign: Callable[[bytes, Sequence[str], str], bytes]
 
     def tls(self) -> _core.Tls | None:
         """What the public listener shows. Raises `TlsError`, which names the file."""
@@ -39,12 +37,14 @@ class Credentials:
 
 
 class CertificateWatch:
-    """Reloads certificates when their files change, and renews them in time."""
+    """Reloads certificates when their files change, and renews them in time.
 
-    def __init__(self, credentials: Credentials, listener: _core.Listener, port: AdminPort) -> None:
-        self._credentials = credentials
-        self._listener = listener
-        self._port = port
+    `show` hands what the files hold now to the listeners; what it raises leaves everything as it was, with a warning.
+    """
+
+    def __init__(self, shown: Shown, show: Callable[[], None]) -> None:
+        self._shown = shown
+        self._show = show
         self._stamps = self._look()
 
     async def run(self) -> None:
@@ -52,12 +52,9 @@ class CertificateWatch:
         await asyncio.gather(self._follow(), self._keep_fresh())
 
     def reload(self) -> None:
-        """Show what the files hold now; files that don't fit leave everything as it was, with a warning."""
+        """Show what the files hold now."""
         try:
-            tls = self._credentials.tls()
-            if tls is not None:
-                self._listener.set_tls(tls)
-            self._port.reload()
+            self._show()
         except (_core.CoreError, ssl.SSLError, OSError) as error:
             log.warning("the certificates were not reloaded: %s", error)
         else:
@@ -72,14 +69,14 @@ class CertificateWatch:
 
     async def _keep_fresh(self) -> None:
         while True:
-            await asyncio.sleep(self._credentials.renewal)
+            await asyncio.sleep(self._shown.renewal)
             try:
-                await asyncio.to_thread(self._credentials.renew)
+                await asyncio.to_thread(self._shown.renew)
             except (HeadraceError, OSError) as error:
                 log.warning("the certificates were not renewed: %s", error)
 
     def _look(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(path) for pair in (*self._credentials.public, self._credentials.admin) for path in pair]
+        return [_stamp(path) for pair in (*self._shown.public, self._shown.admin) for path in pair]
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -1,0 +1,76 @@
+"""What verbs that listen have in common: the certificates that a service shows, and its address for people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from headrace.certs.authority import Authority
+from headrace.certs.names import host_names
+from headrace.errors import UsageError
+from headrace.service.certificates import Shown
+from headrace.settings import TlsSettings
+
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared with what the user asks for
+
+
+class Listening(Protocol):
+    """The settings of a service that listens at a public and an admin address."""
+
+    @property
+    def address(self) -> str:
+        """The public address, host:port."""
+
+    @property
+    def admin(self) -> str:
+        """The admin address, host:port."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether the public address is without TLS."""
+
+    @property
+    def cert(self) -> tuple[Path, ...]:
+        """Certificate chains to show in place of the local authority's."""
+
+    @property
+    def key(self) -> tuple[Path, ...]:
+        """Their keys."""
+
+
+def reachable(address: str) -> str:
+    """An address that a browser on this machine can open: `0.0.0.0` is everywhere, so here it is localhost."""
+    host, _, port = address.rpartition(":")
+    return f"localhost:{port}" if host in EVERYWHERE else address
+
+
+def shown(settings: Listening, authority: Authority, tls: TlsSettings, name: str) -> Shown:
+    """The certificates of the service called `name`: the user's own, else one that the local authority makes."""
+    listening = [host for host in _hosts(settings) if authority.realm.holds(host)]
+    names = list(dict.fromkeys((*host_names(), *listening, *tls.names)))
+    leaf = authority.leaf(names, name)
+    own = (leaf.certificate, leaf.key)
+    return Shown(
+        public=_public_pairs(settings, own),
+        admin=own,
+        ca=authority.ca,
+        names=names,
+        renew=lambda: authority.leaf(names, name),
+        renewal=tls.renewal,
+    )
+
+
+def _hosts(settings: Listening) -> Sequence[str]:
+    """Where it listens, as far as that is one place."""
+    hosts = (address.rpartition(":")[0] for address in (settings.admin, settings.address))
+    return [host.strip("[]") for host in hosts if host not in EVERYWHERE]
+
+
+def _public_pairs(settings: Listening, own: tuple[Path, Path]) -> Sequence[tuple[Path, Path]]:
+    if settings.plain and settings.cert:
+        raise UsageError("plain and cert contradict each other", hint="leave one of them out")
+    if len(settings.cert) != len(settings.key):
+        message = f"there are {len(settings.cert)} certificates and {len(settings.key)} keys"
+        raise UsageError(message, hint="give a --key for each --cert, in the same order")
+    if settings.plain:
+        return []
+    return list(zip(settings.cert, settings.key, strict=True)) or [own]
