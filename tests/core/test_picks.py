@@ -210,6 +210,7 @@ def test_a_service_on_hold_waits_for_its_servers(start_server, start_balancer):
 def test_a_hold_ends_in_time(start_balancer):
     response = start_balancer([], hold=True, options={"queue_timeout": 0.3}).client().get()
     assert response.status == 503
+    assert b"No app servers found" in response.body
     assert "retry-after" in response
 
 

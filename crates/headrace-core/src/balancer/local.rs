@@ -32,6 +32,9 @@ use crate::{
     metrics::Refused,
 };
 
+const NOBODY: Problem = Problem::new(Refused::NoServers, "No app servers found");
+const FULL: Problem = Problem::new(Refused::Overloaded, "All app servers are busy; try again shortly.");
+
 /// What the thread keeps for one server.
 pub(super) struct Seat {
     state: Arc<State>,
@@ -147,10 +150,9 @@ impl Local {
         place: Option<&Place>,
     ) -> Result<Option<InFlight>, Problem> {
         let table = self.table();
-        let nobody = Problem::new(Refused::NoServers, "No app servers found");
-        let service = table.services.get(index).ok_or(nobody)?;
+        let service = table.services.get(index).ok_or(NOBODY)?;
         if service.targets.is_empty() && !service.hold {
-            return Err(nobody);
+            return Err(NOBODY);
         }
         // Whoever waits goes first.
         if place.is_none() && except.is_none() && !service.queue.is_empty() {
@@ -163,14 +165,13 @@ impl Local {
     }
 
     async fn wait(self: &Rc<Self>, exchange: &mut impl Exchange, index: usize) -> Result<InFlight, Stop> {
-        let full = Problem::new(Refused::Overloaded, "All app servers are busy; try again shortly.");
         let options = &self.balancer.options;
         let queue = self
             .table()
             .services
             .get(index)
             .map(|service| Arc::clone(&service.queue))
-            .ok_or(full)?;
+            .ok_or(NOBODY)?;
         let mut place = None;
         let waiting = poll_fn(|cx: &mut Context<'_>| {
             if exchange.poll_gone(cx).is_ready() {
@@ -180,7 +181,7 @@ impl Local {
                 place = queue.join(options.queue_length, cx.waker());
             }
             let Some(place) = &place else {
-                return Poll::Ready(Err(full.into()));
+                return Poll::Ready(Err(self.refusal(index).into()));
             };
             if !place.is_foremost(cx.waker()) {
                 return Poll::Pending;
@@ -194,10 +195,18 @@ impl Local {
         self.thread.counters().queued.add(1);
         let outcome = tokio::select! {
             outcome = waiting => outcome,
-            () = sleep(options.queue_timeout) => Err(full.into()),
+            () = sleep(options.queue_timeout) => Err(self.refusal(index).into()),
         };
         self.thread.counters().queued.sub(1);
         outcome
+    }
+
+    /// Why waiting came to nothing: a service that was held for a server to come back has none, others are full.
+    fn refusal(&self, index: usize) -> Problem {
+        match self.table().services.get(index) {
+            Some(service) if !service.targets.is_empty() => FULL,
+            _ => NOBODY,
+        }
     }
 }
 

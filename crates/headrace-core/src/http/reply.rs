@@ -23,7 +23,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(why: Refused, message: &'static str) -> Self {
+    pub const fn new(why: Refused, message: &'static str) -> Self {
         Self { why, message }
     }
 
