@@ -32,7 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the one place where errors become lines
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             traceback.print_exc()
-        click.echo(f"headrace: error: {_message(error)}", err=True)
+        message = _message(error)
+        # Without a verb click raises the help itself, which is no error to be told as one.
+        click.echo(message if message.startswith("Usage:") else f"headrace: error: {message}", err=True)
         return _exit_code(error)
     return code if isinstance(code, int) else 0
 

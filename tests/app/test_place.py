@@ -73,3 +73,10 @@ def test_a_socket_that_somebody_answers_is_taken(tmp_path: Path):
 def test_a_path_that_is_too_long_is_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="longer"):
         some(uds=tmp_path / ("x" * 100))
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.5"])
+def test_a_host_that_isnt_ours_is_named_with_what_to_change(host):
+    with pytest.raises(OperationError, match=host) as caught:
+        Place(host).bind()
+    assert "--host" in caught.value.hint

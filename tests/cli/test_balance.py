@@ -27,6 +27,12 @@ def test_a_taken_port_is_named(fails, flag):
     assert flag in message or "another" in message
 
 
+def test_one_port_for_both_addresses_is_named(fails):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert address in fails(1, "balance", "--address", address, "--admin", address)
+
+
 @pytest.mark.parametrize("flag", ["--address", "--admin"])
 @pytest.mark.parametrize("address", ["2000", "127.0.0.1:70000", "127.0.0.1:http", ":2000", "::1:2000", "https://x:1"])
 def test_an_address_that_cannot_be_one_says_what_is_accepted(fails, flag, address):

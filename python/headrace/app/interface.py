@@ -19,7 +19,7 @@ def as_asgi(app: object, interface: Interface, name: str) -> Application:
     """
     if not callable(app):
         hint = "name the app, or the function that makes it with --factory"
-        raise OperationError(f"{name} is a {type(app).__name__} and can't be called", hint=hint)
+        raise OperationError(f"{name} is of type {type(app).__name__} and can't be called", hint=hint)
     kind = interface if interface != "auto" else kind_of(app)
     if kind == "wsgi":
         return Bridge(app)

@@ -69,7 +69,7 @@ def _module(name: AppName) -> ModuleType:
 
 def _made_by(factory: object, name: AppName) -> object:
     if not callable(factory):
-        raise OperationError(f"{name} is a {type(factory).__name__}, not a factory", hint="leave out --factory")
+        raise OperationError(f"{name} is of type {type(factory).__name__}, not a factory", hint="leave out --factory")
     try:
         made: object = factory()
     except (Exception, SystemExit) as error:

@@ -48,12 +48,16 @@ class Place:
                 return self, _bind_path(self.path)
             bound = _bind_port(self.host, self.port)
         except OSError as error:
-            raise OperationError(f"cannot listen on {self.address}: {_why(error)}", hint=self._elsewhere()) from error
+            raise OperationError(
+                f"cannot listen on {self.address}: {_why(error)}", hint=self._elsewhere(error)
+            ) from error
         return replace(self, port=bound.getsockname()[1]), bound
 
-    def _elsewhere(self) -> str:
+    def _elsewhere(self, error: OSError) -> str:
         if self.path is not None:
             return "choose another folder with --uds"
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            return "choose an address of this machine with --host"
         return "choose another with --port, --port 0 takes free ones"
 
     def release(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import os
 import shlex
+import shutil
 import sys
 import webbrowser
 from pathlib import Path
@@ -119,9 +120,18 @@ def _announce(scene: "Scene", common: Common) -> None:
         as_json({"ready": "demo", "url": scene.url, "parts": [{"name": name, "url": url} for name, url in found]})
         return
     progress("\n" + table(["PART", "WHERE"], found) + "\n")
-    trust = "headrace certs trust" + (f" --state {shlex.quote(str(common.state_flag))}" if common.state_flag else "")
+    trust = f"{_own_name()} certs trust" + (
+        f" --state {shlex.quote(str(common.state_flag))}" if common.state_flag else ""
+    )
     progress(f"A browser warns until it trusts the local authority: {trust}. Ctrl-C ends it all.")
     click.echo(f"demo ready: {scene.url}")
+
+
+def _own_name() -> str:
+    """How this command is typed: by its path where that isn't on the PATH, as after `make demo`."""
+    typed = sys.argv[0]
+    by_path = Path(typed).name == "headrace" and shutil.which("headrace") != str(Path(typed).absolute())
+    return shlex.quote(typed) if by_path else "headrace"
 
 
 def _can_show() -> bool:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from headrace.errors import OperationError, UsageError
 from headrace.state import reason
 
+BACKLOG = 1024
 STOP_WITHIN = 3  # seconds for calls under way
 HEAD_WITHIN = 30.0  # seconds for the head of a request
 GOODBYE = 0.1  # seconds that a client may take to answer TLS's goodbye
@@ -150,6 +151,8 @@ def _bind(address: str) -> socket.socket:
             bound = unless_bound.enter_context(socket.socket(family, kind, protocol))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(target)
+            # An address that is bound and silent could be taken by the public port; callers wait in the backlog.
+            bound.listen(BACKLOG)
             unless_bound.pop_all()
     except OSError as error:
         message = f"cannot listen on the admin address {address}: {reason(error)}"
