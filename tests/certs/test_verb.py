@@ -3,8 +3,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
+
+from headrace.certs.authority import Authority
+from headrace.clock import Clock
 
 
 @pytest.fixture
@@ -51,6 +55,14 @@ def test_list_tells_what_there_is_for_which_names(run):
     assert [line.split()[0] for line in lines[1:]] == ["ca", "blog"]
     assert lines[2].endswith("blog.test, 10.0.0.7")
     assert [entry["names"] for entry in json.loads(run("list", "--json").stdout)] == [[], ["blog.test", "10.0.0.7"]]
+
+
+def test_list_warns_of_an_authority_that_is_about_to_end(run, tmp_path):
+    run("ca")
+    assert "ends on" not in run("list").stderr
+    shutil.rmtree(tmp_path / "state" / "certs")
+    Authority(tmp_path / "state" / "certs", Clock(wall=lambda: time.time() - 3640 * 86400.0))
+    assert "ends on" in run("list").stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from .processes import HEADRACE, START, Process, free_port, until
 
 APPS = Path(__file__).parent / "apps"
 SITE = Path(__file__).parent / "django_site"
+LAST_WORDS = 4000  # characters
 
 
 class Stack:
@@ -91,7 +92,9 @@ class Stack:
         until(lambda: len(self.up()) >= count, START, f"{count} app servers")
 
     def close(self) -> None:
+        """Ends all; what each said last is shown beside a test that failed."""
         for process in self.processes:
             process.kill()
+            print(process.output()[-LAST_WORDS:])
         if "admin" in self.__dict__:
             self.admin.close()

@@ -10,7 +10,7 @@ import pytest
 import websockets
 
 from .load import Load
-from .processes import Process, free_port, until
+from .processes import START, Process, free_port, until
 from .stack import Stack
 
 BOTH = ("GET", "POST")
@@ -151,7 +151,9 @@ async def test_open_websockets_stay_when_a_server_joins(stack: Stack):
     address = stack.url.replace("https", "wss")
     async with contextlib.AsyncExitStack() as sockets:
         talking = [
-            await sockets.enter_async_context(websockets.connect(address, ssl=stack.trust, proxy=None))
+            await sockets.enter_async_context(
+                websockets.connect(address, ssl=stack.trust, proxy=None, open_timeout=START)
+            )
             for _ in range(200)
         ]
         await asyncio.to_thread(stack.serve, "plain:app")

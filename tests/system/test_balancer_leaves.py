@@ -2,12 +2,18 @@
 
 import asyncio
 import signal
+import time
 
 import pytest
 
 from .load import Load
 from .processes import until
 from .stack import Stack
+
+
+def renewed(stack: Stack, since: float) -> list[str]:
+    """Members that have called since then, and are not only remembered."""
+    return [server["id"] for server in stack.up() if server["lease_age"] < time.monotonic() - since]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
@@ -19,7 +25,9 @@ async def test_a_restarted_balancer_has_its_members_at_once(stack: Stack, number
         balancer.signal(number)
         code = await asyncio.to_thread(balancer.popen.wait, 20)
         await asyncio.to_thread(stack.balance)
+        ready = time.monotonic()
         await asyncio.to_thread(until, lambda: len(stack.up()) == 2, 2, "two members")
+        await asyncio.to_thread(until, lambda: len(renewed(stack, ready)) == 2, 5, "two members that say so themselves")
         await load.reaches(len(load.outcomes) + 80)
     assert code == (0 if number == signal.SIGTERM else -signal.SIGKILL)
     # While no balancer listens, clients can't connect; but nobody is ever told that there is nothing behind it.

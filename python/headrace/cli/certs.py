@@ -56,6 +56,7 @@ def _show(paths: dict[str, str], common: Common) -> None:
 
 
 def _list(authority: Authority, common: Common) -> None:
+    authority.warn_of_end()
     found = entries(authority)
     if common.json:
         as_json(
