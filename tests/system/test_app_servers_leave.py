@@ -84,13 +84,14 @@ async def test_the_only_app_server_restarts_and_requests_wait_for_it(stack: Stac
     process = stack.serve("plain:app", port=port)
     async with Load(stack.port, stack.trust, rate=60, methods=BOTH) as load:
         await load.reaches(60)
+        usual = max(outcome.seconds for outcome in load.outcomes)  # what this machine does to a request at its worst
         stopped = time.monotonic()
         assert await asyncio.to_thread(process.stop) == 0
         await asyncio.to_thread(stack.serve, "plain:app", port=port, join=False)
         restart = time.monotonic() - stopped
         await load.reaches(len(load.outcomes) + 120)
     assert not load.problems()
-    assert max(outcome.seconds for outcome in load.outcomes) <= restart + 0.1
+    assert max(outcome.seconds for outcome in load.outcomes) <= restart + 0.1 + usual
 
 
 async def test_a_hanging_app_server_holds_only_what_it_already_had(stack: Stack):

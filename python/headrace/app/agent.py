@@ -125,7 +125,8 @@ class Agent(threading.Thread):
         try:
             reply = self._ask(path, query, timeout)
         except ssl.SSLCertVerificationError as error:
-            return Answer.REFUSED, f"its certificate isn't of the authority in {self._membership.ca} ({words(error)})"
+            ca = self._membership.ca
+            return Answer.REFUSED, f"its certificate isn't of the authority in {ca} ({words(error)}); name its by --ca"
         except HeadraceError as error:
             return Answer.REFUSED, str(error)
         except (OSError, http.client.HTTPException) as error:
