@@ -14,6 +14,7 @@ from headrace.balancer.admin import Admin
 from headrace.balancer.metrics import BalancerCollector
 from headrace.balancer.signing import Signing
 from headrace.certs.authority import Authority
+from headrace.certs.remote import RemoteAuthority
 from headrace.errors import OperationError, UsageError
 from headrace.service import adminport
 from headrace.service.access import Access
@@ -85,6 +86,13 @@ async def test_a_client_certificate_of_the_authority_stands_in_for_the_token(por
 async def test_a_client_certificate_of_a_stranger_ends_the_handshake(port, authority, tmp_path):
     strange = Authority(tmp_path / "strange").client("operator")
     async with client(port, context(authority, strange), headers={}) as asking:
+        with pytest.raises(httpx.TransportError):
+            await asking.get("/servers")
+
+
+async def test_the_certificate_of_an_app_server_elsewhere_opens_nothing(port, authority, tmp_path):
+    there = RemoteAuthority(tmp_path, authority.ca, lambda asked: authority.sign(asked, ["10.0.0.7"], "app server"))
+    async with client(port, context(authority, there.leaf("app")), headers={}) as asking:
         with pytest.raises(httpx.TransportError):
             await asking.get("/servers")
 

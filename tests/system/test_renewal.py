@@ -5,7 +5,6 @@ import datetime as dt
 import socket
 import time
 
-import pytest
 from cryptography import x509
 
 from headrace.certs.authority import Authority
@@ -17,7 +16,7 @@ from .processes import until
 from .stack import Stack
 
 LONG_AGO = 70 * 86400.0  # seconds; of the 90 days of a leaf more than two thirds
-FOLLOWED = 90.0  # seconds within which a new file is shown by all
+FOLLOWED = 30.0  # seconds within which a new file is shown by all
 
 
 def shown(stack: Stack, address: str) -> x509.Certificate:
@@ -36,7 +35,6 @@ def age(authority: Authority, label: str) -> None:
     authority.leaf(names, label)
 
 
-@pytest.mark.slow
 async def test_an_expiring_certificate_is_renewed_and_shown_without_a_restart(stack: Stack):
     long_ago = Authority(stack.state / "certs", Clock(wall=lambda: time.time() - LONG_AGO))
     stack.env = {"HEADRACE_TLS_RENEWAL": "1s"}

@@ -17,7 +17,6 @@ from headrace.app.plan import Certificate
 from headrace.app.tls import Handshake
 
 TICKS_A_SECOND = 10  # uvicorn's
-ONE_MINUTE = 60
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,6 @@ class Server(uvicorn.Server):
         self.listening = asyncio.Event()
         self._app_state = state
         self._shown = Shown(certificate) if certificate else None
-        self._seconds = 0
 
     def stop(self, patience: float) -> None:
         """Ends `serve`: accepts no more, gives what is in flight `patience` seconds."""
@@ -76,11 +74,10 @@ class Server(uvicorn.Server):
         self.listening.set()
 
     async def on_tick(self, counter: int) -> bool:
-        """Looks after connections once a second, after the certificate once a minute."""
+        """Looks after connections and the certificate once a second."""
         if counter % TICKS_A_SECOND == 0:
             self._sweep()
-            self._seconds += 1
-            if self._shown and self._seconds % ONE_MINUTE == 0:
+            if self._shown:
                 self._shown.reload()
         return await super().on_tick(counter)
 
@@ -113,15 +110,25 @@ class Shown:
         self.tls = self._read()
 
     def reload(self) -> None:
-        """Reads the files again if they have changed; what can't be read leaves everything as it was."""
+        """Reads the files again if they have changed; what can't be read leaves everything as it was, and is said once.
+
+        A certificate is written after its key, so that its own time tells of both.
+        """
+        changed = self._time()
+        if changed == self._changed:
+            return
+        self._changed = changed
         try:
-            if (changed := self._time()) != self._changed:
-                self.tls, self._changed = self._read(), changed
-        except (OSError, TlsError) as error:
+            self.tls = self._read()
+        except TlsError as error:
             logger.warning("the certificate %s can't be read again: %s", self._files.certificate, error)
 
     def _read(self) -> Tls:
         return Tls([(self._files.certificate, self._files.key)], http2=False)
 
     def _time(self) -> int:
-        return Path(self._files.certificate).stat().st_mtime_ns
+        """When the certificate was written; 0 while there is none."""
+        try:
+            return Path(self._files.certificate).stat().st_mtime_ns
+        except OSError:
+            return 0
