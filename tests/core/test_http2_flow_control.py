@@ -5,8 +5,24 @@ from __future__ import annotations
 import threading
 import time
 
-from .app_server import Connection, echoes
-from .http2 import head
+import pytest
+
+from .app_server import Connection, answers, echoes
+from .frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GET,
+    HEADERS,
+    SETTINGS,
+    WINDOW_UPDATE,
+    FrameClient,
+    frame,
+    number,
+    setting,
+)
+from .http2 import PREFACE, head
 from .wire import PATIENCE, reply
 
 
@@ -89,3 +105,68 @@ def test_the_settings_are_those_of_the_limits(proxied):
     assert settings.max_concurrent_streams == 7
     assert settings.initial_window_size == 70_000
     assert client.h2.outbound_flow_control_window == 200_000
+
+
+@pytest.fixture
+def frames(start_server, start_balancer, tls, authority):
+    """A client with windows of its own choosing, and the server answers with five bytes."""
+    proxy = start_balancer([start_server(answers(reply(b"hello")))], tls=tls)
+    clients = []
+
+    def connect(*settings: bytes) -> FrameClient:
+        clients.append(FrameClient(proxy.address, authority.client_context("h2"), PREFACE + b"".join(settings)))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+WHOLE = frame(HEADERS, 1, GET, flags=END_HEADERS | END_STREAM)
+WINDOW = 4
+
+
+def test_settings_are_acknowledged(frames):
+    client = frames(frame(SETTINGS, 0))
+    client.until(lambda: any(seen.flags == ACK for seen in client.all(SETTINGS)))
+
+
+def test_a_window_of_one_byte_gets_one_byte(frames):
+    client = frames(setting(WINDOW, 1))
+    client.send(WHOLE)
+    assert client.first(DATA, 1).payload == b"h"
+    client.send(frame(WINDOW_UPDATE, 1, number(2)))
+    client.until(lambda: client.body(1) == b"hel")
+    client.drain()
+    assert client.body(1) == b"hel"
+
+
+def test_the_last_of_repeated_settings_holds(frames):
+    """RFC 9113, 6.5.3: they are taken in their order."""
+    pairs = b"".join(b"\0\4" + number(size) for size in (100, 1))
+    client = frames(frame(SETTINGS, 0, pairs))
+    client.send(WHOLE)
+    assert client.first(DATA, 1).payload == b"h"
+
+
+def test_a_new_initial_window_changes_the_streams_that_are_open(frames):
+    client = frames(setting(WINDOW, 0))
+    client.send(WHOLE)
+    client.first(HEADERS, 1)
+    client.drain()
+    assert not client.all(DATA)
+    client.send(setting(WINDOW, 1))
+    assert client.first(DATA, 1).payload == b"h"
+
+
+def test_a_window_may_become_negative(frames):
+    """RFC 9113, 6.9.2: what was sent already counts."""
+    client = frames(setting(WINDOW, 3))
+    client.send(WHOLE)
+    client.until(lambda: client.body(1) == b"hel")
+    client.send(setting(WINDOW, 2))
+    client.send(frame(WINDOW_UPDATE, 1, number(1)))
+    client.drain()
+    assert client.body(1) == b"hel"
+    client.send(frame(WINDOW_UPDATE, 1, number(1)))
+    client.until(lambda: client.body(1) == b"hell")

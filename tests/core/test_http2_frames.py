@@ -8,26 +8,30 @@ from hpack import Encoder
 from headrace._core import Tls
 
 from .app_server import echoes
+from .frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GET,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PING,
+    POST,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    WITH_PRIORITY,
+    frame,
+    number,
+    setting,
+)
 from .http2 import head
 from .wire import request
-
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-END_STREAM = ACK = 1
-END_HEADERS, PADDED = 4, 8
-
-GET = Encoder().encode(head())
-POST = Encoder().encode(head("POST"))
-
-
-def frame(kind: int, stream: int, payload: bytes = b"", *, flags: int = 0, length: int | None = None) -> bytes:
-    """A frame; `length` is what it claims to be long."""
-    size = len(payload) if length is None else length
-    return size.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-def setting(number: int, value: int) -> bytes:
-    return frame(SETTINGS, 0, number.to_bytes(2, "big") + value.to_bytes(4, "big"))
-
 
 OPEN = frame(HEADERS, 1, POST, flags=END_HEADERS)
 WHOLE = frame(HEADERS, 1, GET, flags=END_HEADERS | END_STREAM)
@@ -96,6 +100,16 @@ IS_BORNE = {
     + b"".join(frame(CONTINUATION, 1, GET[index : index + 1]) for index in range(3))
     + frame(CONTINUATION, 1, GET[3:], flags=END_HEADERS),
     "reset-twice": OPEN + frame(RST_STREAM, 1, bytes(4)) * 2,
+    "reset-for-an-unknown-reason": OPEN + frame(RST_STREAM, 1, number(0xFFFF_FFFF)),
+    "padded-head": frame(HEADERS, 1, b"\x04" + GET + bytes(4), flags=END_HEADERS | END_STREAM | PADDED),
+    "head-with-priority": frame(HEADERS, 1, bytes(4) + b"\xff" + GET, flags=END_HEADERS | END_STREAM | WITH_PRIORITY),
+    "data-of-the-largest-frame": OPEN + frame(DATA, 1, bytes(16_384), flags=END_STREAM),
+    "push-switched-off": setting(2, 0),
+    "largest-window": setting(4, 2**31 - 1),
+    "largest-frame": setting(5, 2**24 - 1),
+    "settings-twice": setting(4, 1) + setting(4, 70_000),
+    "priority-of-closed-stream": OPEN + frame(RST_STREAM, 1, bytes(4)) + frame(PRIORITY, 1, bytes(5)),
+    "hpack-size-update": frame(HEADERS, 1, b"\x20\x3f\xe1\x1f" + GET, flags=END_HEADERS | END_STREAM),
     "window-update-after-reset": OPEN + frame(RST_STREAM, 1, bytes(4)) + frame(WINDOW_UPDATE, 1, b"\0\0\0\1"),
 }
 

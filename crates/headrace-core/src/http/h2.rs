@@ -84,7 +84,7 @@ struct Connection<S, H> {
     writing: Timer,
     /// The client was told that no more requests are taken.
     leaving: bool,
-    /// It was told to calm down and is not listened to any more.
+    /// It was told to go at once and is not listened to any more.
     expelled: bool,
     /// What the socket had taken when it last stopped taking.
     sent: u64,
@@ -165,9 +165,11 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
             match self.frames.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.answer(request, respond),
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending if self.must_expel() => self.frames.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
-                Poll::Pending if self.must_leave(cx) => self.frames.graceful_shutdown(),
-                Poll::Pending => break,
+                Poll::Pending => match self.verdict() {
+                    Some(reason) => self.frames.abrupt_shutdown(reason),
+                    None if self.must_leave(cx) => self.frames.graceful_shutdown(),
+                    None => break,
+                },
             }
         }
         match self.is_written(cx) && self.is_patient(cx) {
@@ -192,10 +194,11 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
         });
     }
 
-    /// Whether the client floods us and must be told.
-    fn must_expel(&mut self) -> bool {
-        let flooding = self.wire.borrow().is_flooded();
-        flooding && !std::mem::replace(&mut self.expelled, true)
+    /// Why the client must be told to go, said once.
+    fn verdict(&mut self) -> Option<Reason> {
+        let verdict = self.wire.borrow().verdict().filter(|_| !self.expelled);
+        self.expelled |= verdict.is_some();
+        verdict
     }
 
     /// Whether it is time to say goodbye.

@@ -5,8 +5,12 @@
 //! (CVE-2024-27316), priorities and kinds nobody knows, which are read and dropped, and window updates beyond what was
 //! sent. Requests and data are not: they are what a client comes for, and streams and windows bound them.
 //!
+//! It also holds clients to their preface, which ends with settings (RFC 9113, 3.4): `h2` takes any first frame.
+//!
 //! The meter sees the bytes before anything is parsed or stored. It finds the frames by their heads alone and skips what
 //! is between, so that a large body costs it one addition for each read.
+
+use h2::Reason;
 
 use crate::engine::Limits;
 
@@ -33,6 +37,7 @@ const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
+const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// How many of each were seen in this second, or may be.
@@ -62,7 +67,9 @@ pub(super) struct Meter {
     in_block: bool,
     /// What is skipped is no body.
     in_frame: bool,
-    flooded: bool,
+    /// Nothing has come but the preface's words.
+    first: bool,
+    verdict: Option<Reason>,
 }
 
 impl Meter {
@@ -84,12 +91,14 @@ impl Meter {
             length: 0,
             in_block: false,
             in_frame: false,
-            flooded: false,
+            first: true,
+            verdict: None,
         }
     }
 
-    pub(super) fn is_flooded(&self) -> bool {
-        self.flooded
+    /// Why the connection must end, if so.
+    pub(super) fn verdict(&self) -> Option<Reason> {
+        self.verdict
     }
 
     /// Whether the client has begun a frame or header block that it has not ended; bodies excepted, which are waited
@@ -134,6 +143,9 @@ impl Meter {
         let [high, middle, low, kind, flags, ..] = self.partial;
         self.skip = u32::from_be_bytes([0, high, middle, low]) as usize;
         self.in_frame = kind != DATA;
+        if std::mem::take(&mut self.first) && (kind != SETTINGS || flags & ACK != 0) {
+            self.verdict = Some(Reason::PROTOCOL_ERROR);
+        }
         let (seen, most) = (&mut self.seen, &self.most);
         let (count, most) = match kind {
             DATA | GOAWAY | PUSH_PROMISE => return,
@@ -156,7 +168,9 @@ impl Meter {
             _ => (&mut seen.idle, most.idle),
         };
         *count += 1;
-        self.flooded |= *count > most;
+        if *count > most {
+            self.verdict.get_or_insert(Reason::ENHANCE_YOUR_CALM);
+        }
     }
 }
 
@@ -176,7 +190,8 @@ mod tests {
 
     fn meter() -> Meter {
         let mut meter = Meter::new(&Limits::default());
-        meter.read(&[0; PREFACE], 0);
+        meter.read(&[&[0; PREFACE][..], &frame(SETTINGS, 0, 0)].concat(), 0);
+        meter.seen = Tally::default();
         meter
     }
 
@@ -186,7 +201,7 @@ mod tests {
         (1..5000)
             .find(|_| {
                 meter.read(&frame, 0);
-                meter.is_flooded()
+                meter.verdict().is_some()
             })
             .unwrap_or(0)
     }
@@ -206,6 +221,20 @@ mod tests {
         assert_eq!(flooded_after(0xbe, 0, 0), IDLE_FRAMES as usize + 1);
         assert_eq!(flooded_after(DATA, 0, 100), 0);
         assert_eq!(flooded_after(HEADERS, END_HEADERS, 100), 0);
+    }
+
+    #[test]
+    fn the_first_frame_is_settings() {
+        for (kind, flags, verdict) in [
+            (SETTINGS, 0, None),
+            (SETTINGS, ACK, Some(Reason::PROTOCOL_ERROR)),
+            (PING, 0, Some(Reason::PROTOCOL_ERROR)),
+            (DATA, 0, Some(Reason::PROTOCOL_ERROR)),
+        ] {
+            let mut meter = Meter::new(&Limits::default());
+            meter.read(&[&[0; PREFACE][..], &frame(kind, flags, 0)].concat(), 0);
+            assert_eq!(meter.verdict(), verdict, "{kind} {flags}");
+        }
     }
 
     #[test]
@@ -239,7 +268,7 @@ mod tests {
         for now in 0..100 {
             (0..Limits::default().pings_per_second).for_each(|_| meter.read(&ping, now * PERIOD));
         }
-        assert!(!meter.is_flooded());
+        assert!(meter.verdict().is_none());
     }
 
     #[test]
@@ -248,11 +277,11 @@ mod tests {
         meter.sent(1024 * 1024);
         let update = frame(WINDOW_UPDATE, 0, 4);
         (0..60_000).for_each(|n| meter.read(&update, n / 100));
-        assert!(!meter.is_flooded());
+        assert!(meter.verdict().is_none());
         (0..60_000).for_each(|n| meter.read(&update, 2 * PERIOD + n / 100));
-        assert!(!meter.is_flooded(), "the period before counts");
+        assert!(meter.verdict().is_none(), "the period before counts");
         (0..60_000).for_each(|n| meter.read(&update, 4 * PERIOD + n / 100));
-        assert!(meter.is_flooded());
+        assert!(meter.verdict().is_some());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{DRAIN, flood::Meter};
@@ -70,8 +71,8 @@ impl<S: ClientStream> Wire<S> {
         self.blocked = false;
     }
 
-    pub(super) fn is_flooded(&self) -> bool {
-        self.meter.is_flooded()
+    pub(super) fn verdict(&self) -> Option<Reason> {
+        self.meter.verdict()
     }
 
     pub(super) fn is_amid_head(&self) -> bool {
@@ -84,7 +85,7 @@ impl<S: ClientStream> Wire<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.exhausted || self.meter.is_flooded() {
+        if self.exhausted || self.meter.verdict().is_some() {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
