@@ -52,6 +52,15 @@ def test_a_stranger_s_claims_are_replaced(sees):
     assert "forwarded" not in message
 
 
+CLAIMS = ["X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Protocol", "X-Forwarded-User", "X-Real-IP"]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_only_a_hop_can_know_is_believed_of_a_trusted_one_alone(sees, name):
+    assert name.lower() not in sees(f"{name}: on")
+    assert sees(f"{name}: on", options=LOOPBACK)[name.lower()] == "on"
+
+
 def test_a_trusted_hop_is_believed_and_added(sees):
     message = sees(
         "X-Forwarded-For: 1.2.3.4, 5.6.7.8",
@@ -102,7 +111,7 @@ def test_a_network_that_cannot_be_is_refused(network):
         BalancerOptions(trusted=[network])
 
 
-@pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded-Proto", "X_REQUEST_ID"])
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded-Proto", "X_REQUEST_ID", "x_forwarded_ssl"])
 def test_a_spelling_that_wsgi_cannot_tell_apart_does_not_pass(sees, name):
     """CGI variables, and so WSGI, make `HTTP_X_FORWARDED_FOR` of both."""
     assert name.lower() not in sees(f"{name}: 1.2.3.4")
@@ -202,10 +211,12 @@ def test_several_connection_fields_are_all_obeyed(sees):
         ("X-Forwarded-Proto", "http"),
         ("Host", "app.test"),
         ("X-Forwarded-Host", "app.test"),
+        ("Authorization", "Bearer x"),
     ],
 )
 def test_a_client_cannot_have_the_balancer_s_fields_removed(sees, nominated, expected):
-    assert sees(f"Connection: {nominated}")[nominated.lower()] == expected
+    message = sees(f"Connection: close, {nominated}", "Authorization: Bearer x")
+    assert message[nominated.lower()] == expected
 
 
 def test_a_client_cannot_have_the_framing_removed(start_server, start_balancer):

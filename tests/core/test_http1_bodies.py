@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 
@@ -211,6 +212,28 @@ def test_a_server_is_told_when_the_client_leaves(start_server, start_balancer):
     assert eventually(lambda: app.requests)
     client.reset()
     assert eventually(lambda: app.connections[0].sock.fileno() == -1)
+
+
+def test_a_server_that_does_not_read_is_left_when_the_client_leaves(start_server, start_balancer):
+    """Its body is in the way, so that nothing of the client is read that could tell."""
+    gate = threading.Event()
+
+    def deaf(connection: Connection) -> None:
+        connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        gate.wait(PATIENCE)
+
+    proxy = start_balancer([start_server(deaf)], options={"max_body": 2**30})
+    client = proxy.client()
+    client.send(request("POST", "/", "Content-Length: 1000000000"))
+    assert client.message().status == 200
+    client.sock.settimeout(0.3)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            client.send(bytes(100_000))
+    client.reset()
+    assert eventually(lambda: proxy.stats().in_flight == 0)
+    gate.set()
 
 
 def test_a_body_over_the_limit_is_refused_by_its_length(start_server, start_balancer):

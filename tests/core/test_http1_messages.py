@@ -41,6 +41,33 @@ def test_a_pipeline_is_served_when_it_arrives_in_single_bytes(start_server, star
     assert [client.response().body, client.response().body] == [b"abc", b"/next"]
 
 
+def test_an_error_in_a_pipeline_comes_in_its_turn_and_ends_it(start_server, start_balancer):
+    app = start_server(echoes)
+    client = start_balancer([app]).client()
+    client.send(request("GET", "/1") + b"GET /2 HTTP/1.1\r\nHost : app.test\r\n\r\n" + request("GET", "/3"))
+    assert client.response().body == b"/1"
+    assert client.response().status == 400
+    assert client.rest() == b""
+    assert app.targets == ["/1"]
+
+
+def test_a_bad_body_in_a_pipeline_ends_it(start_server, start_balancer):
+    app = start_server(echoes)
+    client = start_balancer([app]).client()
+    chunks = request("POST", "/2", "Transfer-Encoding: chunked", body=b"3\r\nabcX\r\n0\r\n\r\n")
+    client.send(request("GET", "/1") + chunks + request("GET", "/3"))
+    assert [client.response().status, client.response().status] == [200, 400]
+    assert client.rest() == b""
+    assert "/3" not in app.targets
+
+
+def test_http_1_0_may_pipeline_what_it_keeps_alive(start_server, start_balancer):
+    client = start_balancer([start_server(echoes)]).client()
+    kept = b"GET /%d HTTP/1.0\r\nHost: app.test\r\nConnection: keep-alive\r\n\r\n"
+    client.send(kept % 1 + kept % 2)
+    assert [client.response().body, client.response().body] == [b"/1", b"/2"]
+
+
 def test_connection_close_is_obeyed_and_answered(start_server, start_balancer):
     client = start_balancer([start_server(echoes)]).client()
     response = client.get("/", "Connection: close")
@@ -156,6 +183,14 @@ def test_head_has_the_fields_and_no_body(start_server, start_balancer, framing):
     assert response["etag"] == "x"
     assert response.all("content-length") == (["1234"] if "1234" in framing else [])
     assert client.get("/").body == b"next"
+
+
+def test_a_head_may_have_a_body(start_server, start_balancer):
+    app = start_server(echoes)
+    client = start_balancer([app]).client()
+    client.send(request("HEAD", "/", "Content-Length: 5", body=b"hello") + request("GET", "/next"))
+    assert client.response("HEAD")["content-length"] == "5"
+    client.until(b"/next")
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])

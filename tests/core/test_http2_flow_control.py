@@ -141,6 +141,20 @@ def test_a_window_of_one_byte_gets_one_byte(frames):
     assert client.body(1) == b"hel"
 
 
+def test_a_client_that_takes_little_is_no_server_that_says_nothing(start_server, start_balancer, tls, authority):
+    app = start_server(answers(reply(bytes(16_000))))
+    proxy = start_balancer([app], tls=tls, options={"stream_idle_timeout": 0.3})
+    client = FrameClient(proxy.address, authority.client_context("h2"), PREFACE + setting(WINDOW, 1000))
+    client.send(WHOLE)
+    for taken in range(1000, 16_001, 1000):
+        client.until(lambda taken=taken: len(client.body(1)) == taken)
+        time.sleep(0.1)
+        client.send(frame(WINDOW_UPDATE, 1, number(1000)))
+    assert any(seen.flags & END_STREAM for seen in client.all(DATA))
+    assert proxy.stats().failures == 0
+    client.close()
+
+
 def test_the_last_of_repeated_settings_holds(frames):
     """RFC 9113, 6.5.3: they are taken in their order."""
     pairs = b"".join(b"\0\4" + number(size) for size in (100, 1))

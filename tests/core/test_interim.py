@@ -117,6 +117,15 @@ def test_any_other_expectation_is_refused(start_server, start_balancer, value):
     assert app.received == b""
 
 
+@pytest.mark.parametrize("framing", [[], ["Content-Length: 0"]], ids=["none", "empty"])
+def test_who_has_no_body_has_nothing_to_wait_with(start_server, start_balancer, framing):
+    app = start_server(echoes)
+    client = start_balancer([app]).client()
+    assert client.get("/", "Expect: 100-continue", *framing).interim == []
+    assert client.get("/next").body == b"/next"
+    assert "expect" not in app.requests[0]
+
+
 def test_http_1_0_cannot_expect(start_server, start_balancer):
     client = start_balancer([start_server(echoes)]).client()
     client.send(b"POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")

@@ -83,12 +83,35 @@ def test_half_an_upgrade_is_none(start_server, start_balancer, fields):
     assert "upgrade" not in app.requests[0]
 
 
-def test_http_2_cannot_be_smuggled_in_by_upgrade(start_server, start_balancer):
+@pytest.mark.parametrize("protocol", ["h2c", "H2C", "websocket, h2c", "h2c,websocket", "HTTP/2.0"])
+def test_http_2_cannot_be_smuggled_in_by_upgrade(start_server, start_balancer, protocol):
     """Through such a tunnel a client would reach whatever it likes past the balancer's checks."""
     app = start_server(echoes)
     client = start_balancer([app]).client()
-    client.get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+    settings = "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"
+    client.get("/", "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", settings)
     assert all("upgrade" not in message and "http2-settings" not in message for message in app.requests)
+
+
+def test_a_switch_to_another_protocol_than_was_asked_for_is_a_502(start_server, start_balancer):
+    client = start_balancer([start_server(shouts)]).client()
+    assert client.get("/", "Connection: Upgrade", "Upgrade: whisper").status == 502
+
+
+def test_a_request_with_a_body_changes_no_protocol(start_server, start_balancer):
+    """Where the body ends and the tunnel begins is where two parsers may disagree."""
+    app = start_server(echoes)
+    client = start_balancer([app]).client()
+    assert client.post(b"hello", "/", "Connection: Upgrade", "Upgrade: shout").body == b"hello"
+    assert "upgrade" not in app.requests[0]
+
+
+def test_http_1_0_changes_no_protocol(start_server, start_balancer):
+    app = start_server(echoes)
+    client = start_balancer([app]).client()
+    client.send(b"GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n")
+    assert client.response().status == 200
+    assert "upgrade" not in app.requests[0]
 
 
 def test_tunnels_are_counted_and_their_requests_stay_in_flight(start_server, start_balancer):

@@ -27,7 +27,7 @@ pub(super) fn write_request(out: &mut BytesMut, request: &Request, hop: &Hop<'_>
     for field in request.fields().iter() {
         match field.known {
             Known::Disguised => {}
-            Known::XForwardedPort | Known::XForwardedPrefix if !trusted => {}
+            Known::XForwardedOther if !trusted => {}
             Known::XForwardedFor
             | Known::XForwardedProto
             | Known::XForwardedHost

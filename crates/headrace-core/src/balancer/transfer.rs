@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     http::{
-        exchange::{BodyError, Exchange, ReplyBody},
+        exchange::{BodyError, Exchange, Gone, ReplyBody},
         framing::{Decoded, Decoder},
         head::{ResponseBody, ResponseHead, parse_response},
     },
@@ -168,11 +168,12 @@ impl<'a> Transfer<'a> {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
-        if exchange.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Failure::Client(BodyError::Gone)));
-        }
         if !self.upload.is_finished() {
             self.poll_upload(cx, exchange)?;
+        }
+        // Asked when it is known whether the client's body is waited for.
+        if exchange.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(GONE));
         }
         let response = self.poll_response(cx, exchange)?;
         if response.is_ready() && (!self.tunnel || self.upload.is_finished()) {
@@ -301,7 +302,7 @@ impl<'a> Transfer<'a> {
                 return Ok(false);
             };
             self.input.advance(length);
-            match begun {
+            match begun? {
                 Begun::Interim(status) => {
                     self.interims += 1;
                     self.unflushed = true;
@@ -396,13 +397,26 @@ impl<'a> Transfer<'a> {
 
     /// Gives the client what it had no room for before.
     fn poll_pass_on(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
+        let before = self.waiting();
+        let passed = self.poll_pass_all(cx, exchange);
+        // A client that is slow and takes something is not a server that says nothing.
+        self.timing &= self.waiting() == before;
+        passed.map_err(|_| GONE)
+    }
+
+    fn poll_pass_all(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Gone>> {
         if !self.data.is_empty() {
-            ready!(exchange.poll_write(cx, &mut self.data)).map_err(|_| GONE)?;
+            ready!(exchange.poll_write(cx, &mut self.data))?;
         }
         match &mut self.pipe {
-            Some(pipe) if !pipe.is_empty() => exchange.poll_splice(cx, pipe).map_err(|_| GONE),
+            Some(pipe) if !pipe.is_empty() => exchange.poll_splice(cx, pipe),
             _ => Poll::Ready(Ok(())),
         }
+    }
+
+    /// Bytes of the body that wait for the client.
+    fn waiting(&self) -> usize {
+        self.data.len() + self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
@@ -474,13 +488,17 @@ enum Begun {
 }
 
 /// Passes a response's head on to the client.
-fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Options) -> Begun {
+fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Options) -> Result<Begun, Failure> {
     if head.is_interim() {
         // 100 is passed on by whoever lets the body go, so that it is not said twice.
         if head.status != 100 {
             exchange.interim(head.status, head.fields());
         }
-        return Begun::Interim(head.status);
+        return Ok(Begun::Interim(head.status));
+    }
+    let asked = exchange.request().upgrade_token();
+    if head.upgrade.is_some_and(|agreed| !agreed.eq_ignore_ascii_case(asked)) {
+        return Err(Failure::Malformed("101 to another protocol than was asked for"));
     }
     let (reply, body) = match head.body {
         _ if head.upgrade.is_some() => (ReplyBody::Tunnel, Body::Tunnel),
@@ -490,5 +508,5 @@ fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Option
         _ => (ReplyBody::Streamed, Body::Http(head.body)),
     };
     exchange.start(head.status, head.reason, rewrite::response_fields(head, options), reply);
-    Begun::Final(body, head.keep_alive)
+    Ok(Begun::Final(body, head.keep_alive))
 }

@@ -115,8 +115,8 @@ pub trait Exchange {
     /// Ends the response (in a tunnel: half-closes) and flushes.
     fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), Gone>>;
 
-    /// Ready when the client has visibly given the request up (an HTTP/2 reset). HTTP/1.1 cannot tell this from a
-    /// half-close, so there it stays pending.
+    /// Ready when the client has visibly given the request up: an HTTP/2 reset, or that of the connection. Whoever only
+    /// closes its half over HTTP/1.1 still waits for the answer.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 

@@ -19,6 +19,11 @@ impl Pace {
         news
     }
 
+    /// Whether the client is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.since.is_some()
+    }
+
     pub(super) fn arrived(&mut self, bytes: u64, now: u64) {
         self.bytes += bytes;
         if let Some(since) = self.since.take() {
@@ -40,7 +45,7 @@ mod tests {
     #[test]
     fn only_time_spent_waiting_counts() {
         let mut pace = Pace::default();
-        assert!(pace.wait(0) && !pace.wait(10));
+        assert!(pace.wait(0) && !pace.wait(10) && pace.is_waiting());
         pace.arrived(100, 1_000);
         pace.arrived(100, 60_000);
         assert!(!pace.is_too_slow(500, Duration::from_secs(2)));

@@ -37,6 +37,11 @@ impl Pipe {
         })
     }
 
+    /// Bytes that are in it.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     pub fn is_empty(&self) -> bool {
         self.held == 0
     }

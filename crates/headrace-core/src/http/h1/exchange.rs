@@ -192,9 +192,10 @@ impl<S: ClientStream> Exchange for Connection<S> {
     }
 
     /// The end of what the client sends may be a half-close; only a reset says that it wants no answer. Nobody waits for
-    /// that on the socket, so it is looked for now and then: requests that take so long can bear a system call.
+    /// that on the socket, so it is looked for now and then: requests that take so long can bear a system call. Where the
+    /// client's body is waited for, the read finds it.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.tunnel || !self.decoder.is_done() {
+        if self.tunnel || self.pace.is_waiting() {
             return Poll::Pending;
         }
         loop {

@@ -15,7 +15,7 @@ use super::{
     response::ResponseTo,
     target::{Target, is_authority, parse_target},
 };
-use crate::http::fields::{Fields, Known, Slice, classify, elements};
+use crate::http::fields::{Fields, Known, Slice, classify, elements, is_token};
 
 /// Empty lines that are skipped before a request line; old clients send one after a body (RFC 9112, 2.2).
 const EMPTY_LINES: usize = 4;
@@ -339,17 +339,29 @@ impl<'a> Reader<'a> {
         let has_body = !matches!(out.body, BodyKind::None | BodyKind::Length(0));
         out.expect_continue &= has_body;
         out.keep_alive = options.persist(out.version);
-        // One protocol or none: of a list we would have to pass on a choice that nobody checks.
-        // HTTP/2 in a tunnel would pass everything that comes behind it unseen (RFC 9113 has withdrawn h2c).
-        let plain_http2 = out.upgrade_token().eq_ignore_ascii_case(b"h2c");
-        out.upgrade =
-            options.upgrade && self.upgrades == 1 && out.version == Version::Http11 && !has_body && !plain_http2;
+        out.upgrade = options.upgrade
+            && self.upgrades == 1
+            && out.version == Version::Http11
+            && !has_body
+            && may_tunnel(out.upgrade_token());
         if options.nominates {
             out.fields
                 .retain(|field| !field.known.may_be_nominated() || !is_nominated(parsed.headers, field.name));
         }
         Ok(())
     }
+}
+
+/// Whether `Upgrade` names one protocol, with or without a version: of a list we would have to pass on a choice that
+/// nobody checks. HTTP in a tunnel would pass everything that comes behind it unseen (RFC 9113 has withdrawn h2c).
+fn may_tunnel(protocol: &[u8]) -> bool {
+    let mut parts = protocol.split(|byte| *byte == b'/');
+    let name = parts.next().unwrap_or_default();
+    let http = [&b"h2c"[..], b"h2", b"http"];
+    is_token(name)
+        && parts.next().is_none_or(is_token)
+        && parts.next().is_none()
+        && !http.iter().any(|http| name.eq_ignore_ascii_case(http))
 }
 
 fn asks_for_trailers(value: &[u8]) -> bool {

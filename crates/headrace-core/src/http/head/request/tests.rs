@@ -153,6 +153,26 @@ fn an_upgrade_is_one_protocol_and_no_body() {
     assert!(!get("Connection: upgrade\r\n").upgrade);
     assert!(!get("Connection: upgrade\r\nUpgrade: a\r\nUpgrade: b\r\n").upgrade);
     assert!(!get("Connection: upgrade\r\nUpgrade: a\r\nContent-Length: 1\r\n").upgrade);
+    assert!(get("Connection: upgrade\r\nUpgrade: irc/6.9\r\n").upgrade);
+    for other in [
+        "h2c",
+        "H2C",
+        "h2",
+        "HTTP/2.0",
+        "websocket, h2c",
+        "h2c,websocket",
+        "a,",
+        "a/b/c",
+        "a b",
+        "a/",
+        "/a",
+        "",
+    ] {
+        assert!(
+            !get(&format!("Connection: upgrade\r\nUpgrade: {other}\r\n")).upgrade,
+            "{other}"
+        );
+    }
     let old = parse("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n").expect("accepted");
     assert!(!old.expect("complete").upgrade);
 }
