@@ -82,7 +82,7 @@ def test_a_flush_returns_once_all_is_acknowledged(server):
 
 
 def test_a_flush_does_not_wait_for_what_is_sent_meanwhile(server):
-    with Client(server.url, limits=OutboxLimits(count=10)) as client:
+    with Client(server.url, limits=OutboxLimits(count=100, queue=1000)) as client:
         stop = threading.Event()
 
         def keep_sending():
