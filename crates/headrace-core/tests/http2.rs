@@ -21,7 +21,7 @@ use headrace_core::{
     engine::{Engine, Limits, Open, Thread},
     http::{
         exchange::{BodyError, Exchange, Handler, Part, Peer, ReplyBody},
-        h2::serve,
+        h2::{Crew, serve},
         reply::Problem,
     },
     metrics::Refused,
@@ -105,7 +105,7 @@ fn serving(change: impl FnOnce(&mut Limits)) -> Served {
         gone: Arc::clone(&gone),
     };
     let accept = |thread: &Rc<Thread>| {
-        let (thread, handler) = (Rc::clone(thread), Rc::new(answers));
+        let (thread, crew) = (Rc::clone(thread), Crew::new(Rc::new(answers)));
         tokio::task::spawn_local(async move {
             let listener = tokio::net::TcpListener::from_std(socket).unwrap();
             while let Ok((stream, address)) = listener.accept().await {
@@ -115,7 +115,7 @@ fn serving(change: impl FnOnce(&mut Limits)) -> Served {
                     secure: false,
                 };
                 let open = Open::count(&thread);
-                let connection = serve(stream, peer, Rc::clone(&thread), Rc::clone(&handler));
+                let connection = serve(stream, peer, Rc::clone(&thread), Rc::clone(&crew));
                 tokio::task::spawn_local(async move {
                     connection.await;
                     drop(open);

@@ -47,11 +47,17 @@ const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 
 pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
     let began = Instant::now();
-    if let Err(Stop::Refuse(problem)) = answer(local, exchange).await {
-        local.thread.counters().refuse(problem.why);
-        problem.send(exchange, local.balancer.options.server.as_deref()).await;
-    }
-    local.thread.counters().latency.record(began.elapsed());
+    let ended = match answer(local, exchange, began).await {
+        Ok(ended) => ended,
+        Err(stop) => {
+            if let Stop::Refuse(problem) = stop {
+                local.thread.counters().refuse(problem.why);
+                Box::pin(problem.send(exchange, local.balancer.options.server.as_deref())).await;
+            }
+            Instant::now()
+        }
+    };
+    local.thread.counters().latency.record(ended - began);
 }
 
 /// Why a request is not answered by a server.
@@ -67,7 +73,8 @@ impl From<Problem> for Stop {
     }
 }
 
-async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange) -> Result<(), Stop> {
+/// Answers a request that came at `began`; when that was done.
+async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange, began: Instant) -> Result<Instant, Stop> {
     let destination = admit(local, exchange)?;
     let most = match destination.max_body {
         0 => local.balancer.options.max_body,
@@ -93,7 +100,7 @@ async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange) -> Result<(), S
         fresh: false,
         retry: None,
     };
-    let result = attempts.run(exchange).await;
+    let result = attempts.run(exchange, began).await;
     for buffer in attempts.upload.into_buffers() {
         local.thread.buffers.give(buffer);
     }
@@ -143,19 +150,32 @@ struct Failed {
 }
 
 impl Attempts<'_> {
-    async fn run(&mut self, exchange: &mut impl Exchange) -> Result<(), Stop> {
+    /// Makes attempts until one succeeds; when it did. The clock is read no more often than it must.
+    async fn run(&mut self, exchange: &mut impl Exchange, mut began: Instant) -> Result<Instant, Stop> {
         loop {
-            let server = self.local.acquire(exchange, self.service, self.except).await?;
-            let began = Instant::now();
+            let free = self.local.try_acquire(self.service, self.except)?;
+            let server = if let Some(server) = free {
+                server
+            } else {
+                // Boxed, as is all that is rare: the room for what a request might need is room that each one takes.
+                let server = Box::pin(self.local.wait(exchange, self.service)).await?;
+                began = Instant::now();
+                server
+            };
             let seat = self.local.seat(&server.state);
             seat.counters.requests.add(1);
             let _in_use = InUse::new(&seat);
-            let failed = match self.connect(&server, &seat).await {
+            let connected = match self.pooled(&seat) {
+                Some(connection) => Ok(connection),
+                None => Box::pin(self.connect(&server)).await,
+            };
+            let failed = match connected {
                 Ok(connection) => match self.attempt(exchange, &server, &seat, connection, began).await {
                     Ok(()) => {
+                        let ended = Instant::now();
                         server.state.succeeded();
-                        seat.counters.latency.record(began.elapsed());
-                        return Ok(());
+                        seat.counters.latency.record(ended - began);
+                        return Ok(ended);
                     }
                     Err(failed) => failed,
                 },
@@ -164,29 +184,28 @@ impl Attempts<'_> {
                     stale: false,
                 },
             };
-            self.judge(exchange, &server, &seat, failed).await?;
+            Box::pin(self.judge(exchange, &server, &seat, failed)).await?;
+            began = Instant::now();
         }
     }
 
-    async fn connect(&self, server: &InFlight, seat: &Seat) -> io::Result<Borrowed> {
+    fn pooled(&self, seat: &Seat) -> Option<Borrowed> {
+        if self.fresh {
+            return None;
+        }
         let options = &self.local.balancer.options;
         let patience = match self.repeatable {
             true => options.idle_timeout,
             false => options.idle_timeout.min(UNREPEATABLE_IDLE),
         };
-        let since = self
-            .local
-            .thread
-            .clock
-            .now()
-            .saturating_sub(patience.as_millis() as u64);
-        if !self.fresh
-            && let Some(stream) = seat.pool.take(since)
-        {
-            return Ok(Borrowed { stream, pooled: true });
-        }
+        let now = self.local.thread.clock.now();
+        let stream = seat.pool.take(now.saturating_sub(patience.as_millis() as u64))?;
+        Some(Borrowed { stream, pooled: true })
+    }
+
+    async fn connect(&self, server: &InFlight) -> io::Result<Borrowed> {
         self.local.thread.counters().upstream_connections.add(1);
-        let connecting = Box::pin(ServerStream::connect(&server.address, server.tls.as_ref()));
+        let connecting = ServerStream::connect(&server.address, server.tls.as_ref());
         let stream = timeout(self.connect_patience(server), connecting)
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))??;
@@ -234,7 +253,7 @@ impl Attempts<'_> {
                 Ok(())
             }
             Err(failure) => Err(Failed {
-                stale: connection.pooled && self.is_stale(&failure, &connection.stream, began).await,
+                stale: connection.pooled && Box::pin(self.is_stale(&failure, &connection.stream, began)).await,
                 failure,
             }),
         }

@@ -128,22 +128,15 @@ impl Local {
         Some(target)
     }
 
-    /// Finds a server for a request and enters it, waiting in line where that makes sense.
-    pub(super) async fn acquire(
-        self: &Rc<Self>,
-        exchange: &mut impl Exchange,
-        index: usize,
-        except: Option<u64>,
-    ) -> Result<InFlight, Stop> {
-        match self.try_acquire(index, except, None)? {
-            Some(entered) => Ok(entered),
-            None if except.is_some() => Err(Problem::new(Refused::BadGateway, "The app server did not answer.").into()),
-            None => self.wait(exchange, index).await,
+    /// Finds a server for a request and enters it. `Ok(None)` where waiting makes sense.
+    pub(super) fn try_acquire(self: &Rc<Self>, index: usize, except: Option<u64>) -> Result<Option<InFlight>, Problem> {
+        match self.enter(index, except, None)? {
+            None if except.is_some() => Err(Problem::new(Refused::BadGateway, "The app server did not answer.")),
+            entered => Ok(entered),
         }
     }
 
-    /// `Ok(None)` where waiting makes sense.
-    fn try_acquire(
+    fn enter(
         self: &Rc<Self>,
         index: usize,
         except: Option<u64>,
@@ -164,7 +157,8 @@ impl Local {
         }))
     }
 
-    async fn wait(self: &Rc<Self>, exchange: &mut impl Exchange, index: usize) -> Result<InFlight, Stop> {
+    /// Waits in line for a server.
+    pub(super) async fn wait(self: &Rc<Self>, exchange: &mut impl Exchange, index: usize) -> Result<InFlight, Stop> {
         let options = &self.balancer.options;
         let queue = self
             .table()
@@ -186,7 +180,7 @@ impl Local {
             if !place.is_foremost(cx.waker()) {
                 return Poll::Pending;
             }
-            match self.try_acquire(index, None, Some(place)) {
+            match self.enter(index, None, Some(place)) {
                 Ok(None) => Poll::Pending,
                 Ok(Some(entered)) => Poll::Ready(Ok(entered)),
                 Err(problem) => Poll::Ready(Err(problem.into())),

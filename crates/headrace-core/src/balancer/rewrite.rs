@@ -24,22 +24,21 @@ pub(super) fn write_request(out: &mut BytesMut, request: &Request, hop: &Hop<'_>
     let mut prior = Prior::default();
     request.write_start(out);
     write_field(out, b"Host", request.authority());
-    for field in request.fields().iter() {
-        match field.known {
-            Known::Disguised => {}
-            Known::XForwardedOther if !trusted => {}
-            Known::XForwardedFor
-            | Known::XForwardedProto
-            | Known::XForwardedHost
-            | Known::XRequestId
-            | Known::Forwarded => {
-                if trusted {
-                    prior.keep(field);
-                }
+    request.fields().write_where(out, |field| match field.known {
+        Known::Disguised => false,
+        Known::XForwardedOther => trusted,
+        Known::XForwardedFor
+        | Known::XForwardedProto
+        | Known::XForwardedHost
+        | Known::XRequestId
+        | Known::Forwarded => {
+            if trusted {
+                prior.keep(field);
             }
-            _ => field.write(out),
+            false
         }
-    }
+        _ => true,
+    });
     write_framing(out, request);
     write_forwarded(out, request, hop, &prior);
     if let Some(via) = &hop.options.via {

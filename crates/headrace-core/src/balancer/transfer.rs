@@ -109,6 +109,8 @@ pub(super) struct Transfer<'a> {
     local: &'a Local,
     timer: &'a Timer,
     ending: Ending<'a>,
+    /// It was polled before.
+    begun: bool,
     /// Whether the timer runs for what is waited for now.
     timing: bool,
     stage: Stage,
@@ -143,6 +145,7 @@ impl<'a> Transfer<'a> {
             local,
             timer,
             ending,
+            begun: false,
             timing: false,
             stage: Stage::Head,
             decoder: Decoder::none(),
@@ -167,17 +170,23 @@ impl<'a> Transfer<'a> {
             && self.input.is_empty()
     }
 
+    /// Whether the client has given up is asked first, and from then on only where there is something to wait for: most
+    /// responses are complete the second time.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
         if !self.upload.is_finished() {
             self.poll_upload(cx, exchange)?;
         }
         // Asked when it is known whether the client's body is waited for.
-        if exchange.poll_gone(cx).is_ready() {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first && exchange.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(GONE));
         }
         let response = self.poll_response(cx, exchange)?;
         if response.is_ready() && (!self.tunnel || self.upload.is_finished()) {
             return Poll::Ready(Ok(()));
+        }
+        if !first && exchange.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(GONE));
         }
         if self.stage == Stage::Body && self.ending.poll(cx, self.local).is_ready() {
             self.end_stream(cx)?;

@@ -232,6 +232,23 @@ impl Fields {
         self.spans.iter().map(|span| span.field(&self.bytes))
     }
 
+    /// Appends the lines of the fields for which `keep` is true. Neighbours are copied together.
+    #[inline]
+    pub fn write_where<'f>(&'f self, out: &mut BytesMut, mut keep: impl FnMut(Field<'f>) -> bool) {
+        let mut run = Slice::default();
+        for span in &self.spans {
+            if !keep(span.field(&self.bytes)) {
+                continue;
+            }
+            if span.line.start != run.end {
+                out.extend_from_slice(self.bytes_at(run));
+                run.start = span.line.start;
+            }
+            run.end = span.line.end;
+        }
+        out.extend_from_slice(self.bytes_at(run));
+    }
+
     /// The value of the first field with this name, in any case.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
         self.iter()
@@ -291,6 +308,16 @@ mod tests {
         assert_eq!(fields.get(b"SET-COOKIE"), Some(&b"a=1"[..]));
         assert_eq!(fields.known(Known::SetCookie), Some(&b"a=1"[..]));
         assert_eq!(fields.get(b"x-empty"), Some(&b""[..]));
+        for left_out in [&b"Set-Cookie"[..], b"x-empty", b"set-cookie"] {
+            let (mut one_by_one, mut together) = (BytesMut::new(), BytesMut::new());
+            let keep = |field: &Field<'_>| field.name != left_out;
+            fields
+                .iter()
+                .filter(keep)
+                .for_each(|field| field.write(&mut one_by_one));
+            fields.write_where(&mut together, |field| keep(&field));
+            assert_eq!(one_by_one, together);
+        }
         fields.retain(|field| field.known != Known::SetCookie);
         assert_eq!((fields.len(), fields.get(b"set-cookie")), (1, None));
     }

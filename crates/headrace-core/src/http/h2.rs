@@ -1,7 +1,7 @@
 //! HTTP/2 towards clients (RFC 9113).
 //!
 //! The `h2` crate keeps the protocol's state; here is what surrounds it. A connection is one task that reads frames, accepts
-//! requests and writes; each request is a task of its own, in which the handler drives an [`exchange`]. Requests that are
+//! requests and writes; each request has a task ([`crew`]) in which the handler drives an [`exchange`]. Requests that are
 //! answered at about the same time leave in one write, because the connection's task runs after theirs and hands its
 //! bytes to the kernel once a round ([`wire`]).
 //!
@@ -16,6 +16,7 @@
 //! not answer the GOAWAY is left after `LINGER`.
 
 mod body;
+mod crew;
 mod exchange;
 mod flood;
 mod request;
@@ -31,19 +32,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{
-    Reason, RecvStream,
-    server::{self, SendResponse},
-};
+use h2::{Reason, server};
 
+pub use self::crew::Crew;
 use self::{
-    exchange::Stream,
+    crew::Order,
     wire::{Handle, Wire},
 };
-use super::{
-    exchange::{Handler, Peer},
-    reply::Problem,
-};
+use super::exchange::{Handler, Peer};
 use crate::{
     engine::{Limits, Thread},
     net::{
@@ -78,7 +74,7 @@ struct Connection<S, H> {
     frames: server::Connection<Handle<S>, Bytes>,
     wire: Rc<RefCell<Wire<S>>>,
     shared: Rc<Shared>,
-    handler: Rc<H>,
+    crew: Rc<Crew<H>>,
     idle: Timer,
     reading: Timer,
     writing: Timer,
@@ -91,7 +87,7 @@ struct Connection<S, H> {
 }
 
 /// Serves one client until either side is done.
-pub async fn serve<S: ClientStream, H: Handler>(stream: S, peer: Peer, thread: Rc<Thread>, handler: Rc<H>) {
+pub async fn serve<S: ClientStream, H: Handler>(stream: S, peer: Peer, thread: Rc<Thread>, crew: Rc<Crew<H>>) {
     let wire = Rc::new(RefCell::new(Wire::new(stream, Rc::clone(&thread))));
     let timer = thread.clock.timer();
     timer.join(IDLE);
@@ -101,7 +97,7 @@ pub async fn serve<S: ClientStream, H: Handler>(stream: S, peer: Peer, thread: R
         handshake.as_mut().poll(cx)
     });
     if let Some(Ok(frames)) = timer.within(thread.limits().header_timeout, rounds).await {
-        let mut connection = Connection::new(frames, Rc::clone(&wire), peer, thread, handler);
+        let mut connection = Connection::new(frames, Rc::clone(&wire), peer, thread, crew);
         poll_fn(|cx| connection.poll(cx)).await;
     }
     timer.join(0);
@@ -130,7 +126,7 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
         wire: Rc<RefCell<Wire<S>>>,
         peer: Peer,
         thread: Rc<Thread>,
-        handler: Rc<H>,
+        crew: Rc<Crew<H>>,
     ) -> Self {
         let [idle, reading, writing] = [(); 3].map(|()| thread.clock.timer());
         idle.join(IDLE);
@@ -148,7 +144,7 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
             frames,
             wire,
             shared,
-            handler,
+            crew,
             idle,
             reading,
             writing,
@@ -163,7 +159,15 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
         self.wire.borrow_mut().begin_round();
         loop {
             match self.frames.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => self.answer(request, respond),
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    let shared = Rc::clone(&self.shared);
+                    shared.open.set(shared.open.get() + 1);
+                    self.crew.take(Order {
+                        shared,
+                        request,
+                        respond,
+                    });
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => match self.verdict() {
                     Some(reason) => self.frames.abrupt_shutdown(reason),
@@ -176,22 +180,6 @@ impl<S: ClientStream, H: Handler> Connection<S, H> {
             true => Poll::Pending,
             false => Poll::Ready(()),
         }
-    }
-
-    fn answer(&self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let (mut stream, refusal) = Stream::new(&self.shared, request, respond);
-        let handler = Rc::clone(&self.handler);
-        tokio::task::spawn_local(async move {
-            match refusal {
-                None => handler.handle(&mut stream).await,
-                Some(refusal) => {
-                    let problem = Problem::from(refusal);
-                    stream.refused(problem.why);
-                    problem.send(&mut stream, None).await;
-                }
-            }
-            stream.settle().await;
-        });
     }
 
     /// Why the client must be told to go, said once.

@@ -64,12 +64,18 @@ impl Buffers {
     }
 
     pub fn give(&self, mut buffer: BytesMut) {
+        if buffer.capacity() == 0 {
+            return;
+        }
         buffer.clear();
         // Reclaims the room that consumed bytes have left at the front, where nobody else holds a part of it.
-        let (list, most) = match (buffer.try_reclaim(LARGE), buffer.try_reclaim(SMALL)) {
-            (true, _) => (&self.large, MOST_LARGE),
-            (_, true) => (&self.small, MOST_SMALL),
-            _ => return,
+        if !buffer.try_reclaim(SMALL) {
+            return;
+        }
+        let large = buffer.capacity() > SMALL && buffer.try_reclaim(LARGE);
+        let (list, most) = match large {
+            true => (&self.large, MOST_LARGE),
+            false => (&self.small, MOST_SMALL),
         };
         let mut kept = list.borrow_mut();
         if kept.len() < most && buffer.capacity() <= 2 * LARGE {

@@ -85,10 +85,11 @@ pub fn serve<H: Handler>(
     mut closed: watch::Receiver<bool>,
 ) {
     let thread = Rc::clone(thread);
+    let crew = h2::Crew::new(handler);
     tokio::task::spawn_local(async move {
         match TcpListener::from_std(socket) {
             Ok(listener) => tokio::select! {
-                () = accept(&thread, &listener, handler, tls) => {}
+                () = accept(&thread, &listener, crew, tls) => {}
                 Ok(_) = closed.wait_for(|closed| *closed) => {}
             },
             Err(error) => tell(&thread, false, format!("a listener cannot be used: {error}")),
@@ -103,7 +104,7 @@ fn tell(thread: &Thread, ok: bool, detail: String) {
 async fn accept<H: Handler>(
     thread: &Rc<Thread>,
     listener: &TcpListener,
-    handler: Rc<H>,
+    crew: Rc<h2::Crew<H>>,
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
 ) {
     let stop = thread.clock.timer();
@@ -124,7 +125,7 @@ async fn accept<H: Handler>(
                 if std::mem::take(&mut failing) {
                     tell(thread, true, "connections are accepted again".into());
                 }
-                admit(thread, socket, address, &handler, tls.as_ref());
+                admit(thread, socket, address, &crew, tls.as_ref());
             }
             // The client was gone before we looked: its problem alone.
             Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -142,7 +143,7 @@ fn admit<H: Handler>(
     thread: &Rc<Thread>,
     socket: TcpStream,
     address: SocketAddr,
-    handler: &Rc<H>,
+    crew: &Rc<h2::Crew<H>>,
     tls: Option<&Arc<ArcSwap<ServerConfig>>>,
 ) {
     let counters = thread.counters();
@@ -159,16 +160,16 @@ fn admit<H: Handler>(
         ip_text: ip.to_string(),
         secure: tls.is_some(),
     };
-    let (thread, handler) = (Rc::clone(thread), Rc::clone(handler));
+    let (thread, crew) = (Rc::clone(thread), Rc::clone(crew));
     match tls.map(|tls| tls.load_full()) {
         None => drop(tokio::task::spawn_local(async move {
-            h1::serve(socket, peer, thread, handler).await;
+            h1::serve(socket, peer, thread, Rc::clone(crew.handler())).await;
             drop(open);
         })),
         Some(config) => drop(tokio::task::spawn_local(async move {
             // Both are boxed, so that a connection costs what it runs now and not the sum of all it ever runs.
             let handshake = Box::pin(handshake(Rc::clone(&thread), socket, config));
-            if let Some(serving) = handshake.await.map(|stream| serving(stream, peer, thread, handler)) {
+            if let Some(serving) = handshake.await.map(|stream| serving(stream, peer, thread, crew)) {
                 serving.await;
             }
             drop(open);
@@ -178,10 +179,15 @@ fn admit<H: Handler>(
 
 type Serving = Pin<Box<dyn Future<Output = ()>>>;
 
-fn serving<H: Handler>(stream: Box<TlsStream<TcpStream>>, peer: Peer, thread: Rc<Thread>, handler: Rc<H>) -> Serving {
+fn serving<H: Handler>(
+    stream: Box<TlsStream<TcpStream>>,
+    peer: Peer,
+    thread: Rc<Thread>,
+    crew: Rc<h2::Crew<H>>,
+) -> Serving {
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Box::pin(h2::serve(*stream, peer, thread, handler)),
-        _ => Box::pin(h1::serve(*stream, peer, thread, handler)),
+        Some(b"h2") => Box::pin(h2::serve(*stream, peer, thread, crew)),
+        _ => Box::pin(h1::serve(*stream, peer, thread, Rc::clone(crew.handler()))),
     }
 }
 

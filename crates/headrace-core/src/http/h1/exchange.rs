@@ -95,10 +95,10 @@ impl<S: ClientStream> Exchange for Connection<S> {
         }
         head::write_status_line(&mut self.output, status, phrase);
         let mut dated = false;
-        for field in fields {
+        fields.for_each(|field| {
             dated |= is_date(&field);
             field.write(&mut self.output);
-        }
+        });
         if !dated {
             self.output.extend_from_slice(b"Date: ");
             self.thread.with_date(|date| self.output.extend_from_slice(date));

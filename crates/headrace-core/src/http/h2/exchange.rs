@@ -14,10 +14,10 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use h2::{Reason, SendStream, server::SendResponse};
 use tokio::task::yield_now;
 
-use super::{Shared, body::Body, request, response};
+use super::{Shared, body::Body, crew::Order, request, response};
 use crate::{
     http::{
         exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
@@ -64,20 +64,19 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// A stream for `request`, and why it is not to be handled, if so.
-    pub(super) fn new(
-        shared: &Rc<Shared>,
-        request: http::Request<RecvStream>,
-        respond: SendResponse<Bytes>,
-    ) -> (Self, Option<Refusal>) {
-        let thread = &shared.thread;
-        thread.counters().requests_http2.add(1);
-        shared.open.set(shared.open.get() + 1);
+    /// The stream of an order, and why it is not to be handled, if so.
+    pub(super) fn new(order: Order) -> (Self, Option<Refusal>) {
+        let Order {
+            shared,
+            request,
+            respond,
+        } = order;
+        shared.thread.counters().requests_http2.add(1);
         let (head, frames) = request.into_parts();
         let mut stream = Self {
             request: SPARES.with_borrow_mut(Vec::pop).unwrap_or_default(),
-            body: Body::new(frames, Rc::clone(thread)),
-            shared: Rc::clone(shared),
+            body: Body::new(frames, Rc::clone(&shared.thread)),
+            shared,
             respond,
             frames: None,
             reply: Reply::Awaited,
@@ -88,7 +87,7 @@ impl Stream {
         let read = request::read(
             &head,
             stream.body.is_ended(),
-            &thread.limits().head,
+            &stream.shared.thread.limits().head,
             &mut stream.request,
         );
         stream.body.expect(stream.request.body);

@@ -4,6 +4,8 @@
 //! host there (RFC 9113, 10.3). `h2` has refused before this: upper case and characters that are none of a name's, control
 //! characters in values, connection-specific fields, pseudo-fields that are unknown, repeated or too late.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
 
 use crate::http::{
@@ -65,7 +67,7 @@ fn read_fields(
     }
     let mut length = None;
     let mut hosts = 0;
-    let mut cookie = Vec::new();
+    let mut cookie = Cow::Borrowed(&b""[..]);
     for (name, value) in &head.headers {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
         check_field(name, value, limits)?;
@@ -85,10 +87,10 @@ fn read_fields(
             }
             Known::Cookie => {
                 // Crumbs, for the compression's sake (RFC 9113, 8.2.3).
-                if !cookie.is_empty() {
-                    cookie.extend_from_slice(b"; ");
+                match cookie.is_empty() {
+                    true => cookie = Cow::Borrowed(value),
+                    false => cookie.to_mut().extend([b"; ", value].concat()),
                 }
-                cookie.extend_from_slice(value);
             }
             Known::Expect if !value.eq_ignore_ascii_case(b"100-continue") => return Err(Refusal::ExpectationFailed),
             Known::Expect => out.expect_continue = true,

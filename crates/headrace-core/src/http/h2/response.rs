@@ -27,18 +27,16 @@ pub(super) fn head<'f>(
     let mut head = Response::new(());
     *head.status_mut() = StatusCode::from_u16(status).ok()?;
     let map = head.headers_mut();
-    let dated = append(map, fields)?;
+    let mut values = BytesMut::with_capacity(VALUES);
+    let dated = append(map, &mut values, fields)?;
     if !dated {
         map.insert(header::DATE, date());
     }
     match body {
         ReplyBody::Empty(Some(length)) | ReplyBody::Length(length) => {
-            let mut text = BytesMut::new();
-            write_decimal(&mut text, length);
-            map.insert(
-                header::CONTENT_LENGTH,
-                HeaderValue::from_maybe_shared(text.freeze()).ok()?,
-            );
+            write_decimal(&mut values, length);
+            let value = HeaderValue::from_maybe_shared(values.freeze()).ok()?;
+            map.insert(header::CONTENT_LENGTH, value);
         }
         ReplyBody::Empty(None) | ReplyBody::Streamed => {}
         ReplyBody::Tunnel => return None,
@@ -50,28 +48,29 @@ pub(super) fn head<'f>(
 pub(super) fn interim<'f>(status: u16, fields: impl Iterator<Item = Field<'f>>) -> Option<Response<()>> {
     let mut head = Response::new(());
     *head.status_mut() = StatusCode::from_u16(status).ok()?;
-    append(head.headers_mut(), fields)?;
+    append(head.headers_mut(), &mut BytesMut::new(), fields)?;
     Some(head)
 }
 
 pub(super) fn trailers(fields: &Fields) -> Option<HeaderMap> {
     let mut map = HeaderMap::new();
-    append(&mut map, fields.iter().filter(|field| field.known.may_trail()))?;
+    let fields = fields.iter().filter(|field| field.known.may_trail());
+    append(&mut map, &mut BytesMut::new(), fields)?;
     Some(map)
 }
 
-/// Adds `fields`, and says whether a `Date` was among them. The values share one allocation.
-fn append<'f>(map: &mut HeaderMap, fields: impl Iterator<Item = Field<'f>>) -> Option<bool> {
+/// Adds `fields`, and says whether a `Date` was among them. The values share the allocation of `values`.
+fn append<'f>(map: &mut HeaderMap, values: &mut BytesMut, mut fields: impl Iterator<Item = Field<'f>>) -> Option<bool> {
     map.reserve(NAMES);
-    let mut values = BytesMut::with_capacity(VALUES);
     let mut dated = false;
-    for field in fields {
+    fields.try_for_each(|field| {
         dated |= is_date(&field);
         values.extend_from_slice(field.value);
         let value = values.split().freeze();
         map.try_append(name(&field)?, HeaderValue::from_maybe_shared(value).ok()?)
-            .ok()?;
-    }
+            .ok()
+            .map(|_| ())
+    })?;
     Some(dated)
 }
 

@@ -89,9 +89,24 @@ fn is_host(host: &[u8]) -> bool {
 
 /// RFC 3986, 3.2.2: unreserved, sub-delims and percent-encoded bytes.
 fn is_registered_name(host: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte);
-    host.iter().all(plain) && percent_encodings_are_whole(host)
+    host.iter().all(|byte| REGISTERED[usize::from(*byte)]) && percent_encodings_are_whole(host)
 }
+
+const REGISTERED: [bool; 256] = {
+    let signs = b"-._~!$&'()*+,;=%";
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < 256 {
+        table[index] = (index as u8).is_ascii_alphanumeric();
+        index += 1;
+    }
+    let mut index = 0;
+    while index < signs.len() {
+        table[signs[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 fn percent_encodings_are_whole(host: &[u8]) -> bool {
     let mut parts = host.split(|byte| *byte == b'%');
