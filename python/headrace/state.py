@@ -38,11 +38,6 @@ class StateFolder:
         """The local authority's certificate."""
         return self.path / "certs" / "ca.pem"
 
-    @property
-    def membership(self) -> Path:
-        """The balancer's last known app servers."""
-        return self.path / "membership.json"
-
     def token(self, *, create: bool = False, environ: Mapping[str, str] = os.environ) -> str | None:
         """The bearer token of the admin port: `$HEADRACE_BALANCER_TOKEN`, else STATE/token, else None.
 

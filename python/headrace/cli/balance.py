@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from headrace.balancer.claim import claimed
 from headrace.balancer.control import run
 from headrace.certs.authority import Authority
 from headrace.cli.listening import reachable, shown
@@ -51,4 +52,5 @@ def command(common: Common, **flags: object) -> None:
 
     authority = Authority(state.path / "certs")
     credentials = shown(settings, authority, tls, "balancer")
-    run(settings, credentials, authority.sign, token=token, members=state.membership, announce=announce)
+    with claimed(state.path, settings.admin) as members:
+        run(settings, credentials, authority.sign, token=token, members=members, announce=announce)
