@@ -6,6 +6,7 @@ Calls that may wait release the GIL. Durations are seconds (`float`), sizes are 
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Literal, final
 
 __all__ = [
@@ -18,14 +19,20 @@ __all__ = [
     "Engine",
     "Event",
     "Histogram",
+    "IngestOptions",
+    "IngestServer",
+    "Journal",
     "JournalError",
+    "JournalStatus",
     "Limits",
     "Listener",
     "Route",
     "RoutingTable",
+    "Seal",
     "Server",
     "ServerStats",
     "Service",
+    "Slice",
     "TableError",
     "Tls",
     "TlsError",
@@ -236,7 +243,7 @@ class Engine:
 
     @property
     def threads(self) -> int: ...
-    def listen(self, address: str, handler: Balancer, *, tls: Tls | None = None) -> Listener:
+    def listen(self, address: str, handler: Balancer | IngestServer, *, tls: Tls | None = None) -> Listener:
         """Binds in every thread and serves. Raises `AddressError` with what to do about it."""
 
     def probe(
@@ -376,3 +383,156 @@ class Balancer:
 
     def cut(self, server: str) -> int:
         """Ends what is still in flight with a server that left the table; returns how many."""
+
+@final
+class Slice:
+    """Payloads of one stream and one span of time, in order."""
+
+    @property
+    def stream(self) -> int: ...
+    @property
+    def time(self) -> int:
+        """Milliseconds since 1970 at which the first of them was appended."""
+
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def size(self) -> int:
+        """Bytes of `lines`."""
+
+    @property
+    def numbers(self) -> list[int]: ...
+    @property
+    def lines(self) -> bytes:
+        """The payloads as they were appended, a line feed behind each."""
+
+@final
+class Seal:
+    """A range that is about to land, under what `note` says."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def stream(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def note(self) -> bytes: ...
+
+@final
+class JournalStatus:
+    """What a journal holds and has done."""
+
+    @property
+    def health(self) -> tuple[Literal["good", "disk full", "failed"], str]:
+        """How it is, and why."""
+
+    @property
+    def next(self) -> int:
+        """The number that the next payload gets."""
+
+    @property
+    def unlanded(self) -> int: ...
+    @property
+    def oldest(self) -> int | None:
+        """The lowest number that hasn't landed."""
+
+    @property
+    def bytes(self) -> int:
+        """On disk."""
+
+    @property
+    def segments(self) -> int: ...
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counted since it was opened.
+
+        Payloads `appended`, `landed`, `failed`; bytes `written`; `syncs`; appends that were refused (`refused_full`
+        ...); `failures` of the disk; `holes` where records were missing.
+        """
+
+@final
+class Journal:
+    """What was accepted and must not be lost, until it has landed where it belongs. Payloads are numbered from 1 on.
+
+    Opening it recovers what a crash left. Raises `JournalError`: another process has the folder, an unknown version.
+    `retain` keeps landed segments for so many seconds, for the sake of idempotency keys; `reserve_bytes` of the file
+    system are left to others. Calls wait for the disk and let go of the GIL.
+    """
+
+    def __new__(
+        cls,
+        folder: str | PathLike[str],
+        *,
+        node: str = "local",
+        segment_bytes: int = 67108864,
+        max_bytes: int = 8589934592,
+        max_payloads: int = 10000000,
+        reserve_bytes: int = 268435456,
+        retain: float = 0.0,
+    ) -> Journal: ...
+    @property
+    def damage(self) -> list[str]:
+        """What opening found that is not as it should be, a line for each file."""
+
+    def append(self, payloads: Sequence[bytes], *, stream: int = 0) -> tuple[int, int]:
+        """Appends all or nothing, and waits until it is safe; the first and the last number."""
+
+    def open_from(self, first: int, *, max_payloads: int, max_bytes: int, span: float = 0.0) -> list[Slice]:
+        """What from `first` on is neither sealed nor landed; slices end where a span of so many seconds does."""
+
+    def read(self, stream: int, first: int, last: int) -> list[Slice]:
+        """All payloads of the range, whatever has become of them."""
+
+    def seal(self, stream: int, first: int, last: int, note: bytes) -> Seal:
+        """Notes, safely, that what is open of the range is about to land."""
+
+    def landed(self, id: int) -> int:
+        """Notes, safely, that what was sealed as `id` has landed; how many payloads that were."""
+
+    def sealed(self) -> list[Seal]:
+        """What is sealed and hasn't landed, oldest first."""
+
+    def wait(self, number: int, timeout: float) -> bool:
+        """Waits up to `timeout` seconds until `number` or a later one can be read; whether it can."""
+
+    def status(self) -> JournalStatus: ...
+    def close(self) -> None:
+        """Makes what was appended safe; appends are refused from now on."""
+
+@final
+class IngestOptions:
+    """What an ingest server takes, and when it answers. Defaults and their precedents: docs/ingest.md.
+
+    `streams` are paths and the number of each one's stream in the journal; `tokens` are those that a collection may
+    carry, none for any. `max_length` bounds a body as sent and as decoded, `max_reading` all that are being read at
+    once. `window` is how long an `Idempotency-Key` is remembered, for at most `max_keys`; give the journal the same
+    time as `retain`, and restarts forget none. `"object"` waits up to `landing_timeout` for a collection to land.
+    """
+
+    def __new__(
+        cls,
+        *,
+        streams: Sequence[tuple[str, int]] | None = None,
+        tokens: Sequence[str] = (),
+        max_length: int = 1048576,
+        max_reading: int = 268435456,
+        ack: Literal["memory", "disk", "object"] = "disk",
+        landing_timeout: float = 60.0,
+        window: float = 600.0,
+        max_keys: int = 1000000,
+    ) -> IngestOptions: ...
+
+@final
+class IngestServer:
+    """The handler that takes JSON collections into a journal and answers when they are safe."""
+
+    def __new__(cls, journal: Journal, options: IngestOptions | None = None) -> IngestServer: ...
+    def set_retry_after(self, after: float) -> None:
+        """What `Retry-After` says from now on, in seconds; it follows from how fast the queue drains."""

@@ -3,12 +3,13 @@
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
-//! requests on). Beside them `journal`, which keeps what must not be lost.
+//! requests on), `journal` (what must not be lost), `ingest` (the handler that fills it). Beside them `journal`, which keeps what must not be lost.
 
 pub mod balancer;
 pub mod engine;
 pub mod error;
 pub mod http;
+pub mod ingest;
 pub mod journal;
 pub mod metrics;
 pub mod net;

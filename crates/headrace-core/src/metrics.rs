@@ -132,38 +132,58 @@ impl Distribution {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     BadRequest,
+    Unauthorized,
+    NotFound,
     RequestTimeout,
+    Conflict,
     ContentTooLarge,
     UriTooLong,
+    UnsupportedCoding,
+    Unprocessable,
     HeadTooLarge,
     ExpectationFailed,
     MethodNotAllowed,
     BadGateway,
     NoServers,
     Overloaded,
+    QueueFull,
+    Stopping,
+    Failed,
     GatewayTimeout,
+    DiskFull,
 }
 
 impl Refused {
-    pub const ALL: [(Self, &'static str); 11] = [
-        (Self::BadRequest, "bad_request"),
-        (Self::RequestTimeout, "request_timeout"),
-        (Self::ContentTooLarge, "content_too_large"),
-        (Self::UriTooLong, "uri_too_long"),
-        (Self::HeadTooLarge, "request_header_fields_too_large"),
-        (Self::ExpectationFailed, "expectation_failed"),
-        (Self::MethodNotAllowed, "method_not_allowed"),
-        (Self::BadGateway, "bad_gateway"),
-        (Self::NoServers, "no_app_servers"),
-        (Self::Overloaded, "overloaded"),
-        (Self::GatewayTimeout, "gateway_timeout"),
+    /// Each with its code and status, in the order of their definition.
+    pub const ALL: [(Self, &'static str, u16); 20] = [
+        (Self::BadRequest, "bad_request", 400),
+        (Self::Unauthorized, "unauthorized", 401),
+        (Self::NotFound, "not_found", 404),
+        (Self::RequestTimeout, "request_timeout", 408),
+        (Self::Conflict, "conflict", 409),
+        (Self::ContentTooLarge, "content_too_large", 413),
+        (Self::UriTooLong, "uri_too_long", 414),
+        (Self::UnsupportedCoding, "unsupported_content_coding", 415),
+        (Self::Unprocessable, "idempotency_key_reused", 422),
+        (Self::HeadTooLarge, "request_header_fields_too_large", 431),
+        (Self::ExpectationFailed, "expectation_failed", 417),
+        (Self::MethodNotAllowed, "method_not_allowed", 405),
+        (Self::BadGateway, "bad_gateway", 502),
+        (Self::NoServers, "no_app_servers", 503),
+        (Self::Overloaded, "overloaded", 503),
+        (Self::QueueFull, "queue_full", 503),
+        (Self::Stopping, "stopping", 503),
+        (Self::Failed, "journal_failed", 503),
+        (Self::GatewayTimeout, "gateway_timeout", 504),
+        (Self::DiskFull, "disk_full", 507),
     ];
 
     pub fn code(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(each, _)| *each == self)
-            .map_or("", |(_, code)| code)
+        Self::ALL[self as usize].1
+    }
+
+    pub fn status(self) -> u16 {
+        Self::ALL[self as usize].2
     }
 }
 
@@ -213,6 +233,13 @@ mod tests {
             let index = bucket(micros);
             assert!(micros < bound(index), "{micros}");
             assert!(index == 0 || micros >= bound(index - 1), "{micros}");
+        }
+    }
+
+    #[test]
+    fn refusals_stand_in_the_table_in_their_order() {
+        for (index, (why, code, status)) in Refused::ALL.into_iter().enumerate() {
+            assert_eq!((why as usize, why.code(), why.status()), (index, code, status));
         }
     }
 

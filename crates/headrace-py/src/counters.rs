@@ -62,7 +62,7 @@ impl Counters {
             let count = threads.iter().map(|thread| thread.responses[class].get()).sum();
             (format!("{}xx", class + 1), count)
         });
-        let refused = Refused::ALL.iter().map(|(why, code)| {
+        let refused = Refused::ALL.iter().map(|(why, code, _)| {
             let count = threads.iter().map(|thread| thread.refused[*why as usize].get()).sum();
             (*code, count)
         });

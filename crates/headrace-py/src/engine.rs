@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use headrace_core::{
-    balancer::{self, Served},
-    engine,
-};
+use headrace_core::{balancer, engine, ingest};
 use pyo3::prelude::*;
 
 use crate::{
@@ -13,12 +10,20 @@ use crate::{
     counters::Counters,
     errors::{raise, seconds},
     event::Event,
+    ingest::IngestServer,
     limits::Limits,
     tls::{ClientTls, Tls},
 };
 
 #[pyclass(frozen, module = "headrace._core")]
 pub(crate) struct Engine(engine::Engine);
+
+/// What can answer at an address.
+#[derive(FromPyObject)]
+enum Handler<'py> {
+    Balancer(PyRef<'py, Balancer>),
+    Ingest(PyRef<'py, IngestServer>),
+}
 
 #[pymethods]
 impl Engine {
@@ -39,15 +44,22 @@ impl Engine {
         &self,
         py: Python<'_>,
         address: &str,
-        handler: &Balancer,
+        handler: Handler<'_>,
         tls: Option<PyRef<'_, Tls>>,
     ) -> PyResult<Listener> {
-        let source = Arc::new(Served(Arc::clone(&handler.0)));
         let tls = tls.map(|tls| Arc::clone(&tls.0));
         let address = address.parse().map_err(raise)?;
-        py.detach(|| self.0.listen(&address, &source, tls))
-            .map(Listener)
-            .map_err(raise)
+        let listener = match handler {
+            Handler::Balancer(balancer) => {
+                let source = Arc::new(balancer::Served(Arc::clone(&balancer.0)));
+                py.detach(|| self.0.listen(&address, &source, tls))
+            }
+            Handler::Ingest(ingest) => {
+                let source = Arc::new(ingest::Served(Arc::clone(&ingest.0)));
+                py.detach(|| self.0.listen(&address, &source, tls))
+            }
+        };
+        listener.map(Listener).map_err(raise)
     }
 
     #[pyo3(signature = (server, address, *, tls = None, path = "/ping", timeout = 5.0))]

@@ -8,6 +8,8 @@ mod counters;
 mod engine;
 mod errors;
 mod event;
+mod ingest;
+mod journal;
 mod limits;
 mod table;
 mod tls;
@@ -27,6 +29,8 @@ mod _core {
         engine::{Engine, Listener},
         errors::{AddressError, CoreError, JournalError, TableError, TlsError},
         event::Event,
+        ingest::{IngestOptions, IngestServer},
+        journal::{Journal, JournalStatus, Seal, Slice},
         limits::Limits,
         table::{Route, RoutingTable, Server, Service},
         tls::{ClientTls, Tls, TlsSession},

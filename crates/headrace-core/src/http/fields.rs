@@ -256,6 +256,12 @@ impl Fields {
             .map(|field| field.value)
     }
 
+    /// The values of all fields with this name, in any case.
+    pub fn get_all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| field.value)
+    }
+
     /// The value of the first field of this kind.
     pub fn known(&self, known: Known) -> Option<&[u8]> {
         self.spans

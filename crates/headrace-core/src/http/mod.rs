@@ -1,5 +1,6 @@
 //! HTTP as values (`fields`, `head`, `framing`) and as connections (`h1`, `h2`) behind one `exchange`.
 
+pub mod coding;
 pub mod exchange;
 pub mod fields;
 pub mod framing;

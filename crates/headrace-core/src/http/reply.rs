@@ -28,18 +28,7 @@ impl Problem {
     }
 
     pub fn status(self) -> u16 {
-        match self.why {
-            Refused::BadRequest => 400,
-            Refused::MethodNotAllowed => 405,
-            Refused::RequestTimeout => 408,
-            Refused::ContentTooLarge => 413,
-            Refused::UriTooLong => 414,
-            Refused::ExpectationFailed => 417,
-            Refused::HeadTooLarge => 431,
-            Refused::BadGateway => 502,
-            Refused::NoServers | Refused::Overloaded => 503,
-            Refused::GatewayTimeout => 504,
-        }
+        self.why.status()
     }
 
     fn body(self, browser: bool) -> String {
@@ -75,28 +64,39 @@ impl Problem {
         }
         let browser = wants_html(exchange);
         let text = self.body(browser);
-        let body = match exchange.request().is_head() {
-            true => ReplyBody::Empty(Some(text.len() as u64)),
-            false => ReplyBody::Length(text.len() as u64),
-        };
         // What is left of a request that is at fault is not worth waiting for.
         if self.status() < 500 {
             exchange.close_after();
         }
         let server = server.map(|name| Field::new(b"Server", name.as_bytes()));
         let fields = self.fields(browser).chain(server);
-        exchange.start(self.status(), reason(self.status()).as_bytes(), fields, body);
-        let mut data = BytesMut::from(text.as_bytes());
-        let head = exchange.request().is_head();
-        // A client that is gone needs no answer.
-        let _ = poll_fn(|cx| {
-            if !head {
-                ready!(exchange.poll_write(cx, &mut data))?;
-            }
-            exchange.poll_finish(cx, None)
-        })
-        .await;
+        send_whole(exchange, self.status(), fields, text.as_bytes()).await;
     }
+}
+
+/// Answers with a response that is all there; to HEAD only with its head.
+pub async fn send_whole<'f>(
+    exchange: &mut impl Exchange,
+    status: u16,
+    fields: impl Iterator<Item = Field<'f>>,
+    body: &[u8],
+) {
+    let head = exchange.request().is_head();
+    let length = body.len() as u64;
+    let framing = match head {
+        true => ReplyBody::Empty(Some(length)),
+        false => ReplyBody::Length(length),
+    };
+    exchange.start(status, reason(status).as_bytes(), fields, framing);
+    let mut data = BytesMut::from(if head { &[] } else { body });
+    // A client that is gone needs no answer.
+    let _ = poll_fn(|cx| {
+        if !data.is_empty() {
+            ready!(exchange.poll_write(cx, &mut data))?;
+        }
+        exchange.poll_finish(cx, None)
+    })
+    .await;
 }
 
 impl From<Refusal> for Problem {

@@ -63,6 +63,9 @@ impl Journal {
             state.idle = false;
             self.shared.work.notify_one();
         }
+        drop(state);
+        let listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().for_each(|listener| listener());
         Ok(count)
     }
 

@@ -194,6 +194,28 @@ impl Journal {
         Ok(Appended { first, last })
     }
 
+    /// Why one more payload would be refused now, if it would: for whoever wants to know before it reads it.
+    pub fn refusal(&self) -> Option<Refused> {
+        let mut state = self.shared.state();
+        let refused = state.refusal(&self.shared.options, 1, 0);
+        if let Some(refused) = refused {
+            state.count_refusal(refused);
+        }
+        refused
+    }
+
+    /// Whether all of `numbers` have landed.
+    pub fn has_landed(&self, numbers: Appended) -> bool {
+        let state = self.shared.state();
+        numbers.last <= state.safe && state.backlog.is_clear(numbers.first, numbers.last)
+    }
+
+    /// Calls `listener` each time something has landed. It must be quick and must not call the journal back.
+    pub fn on_landed(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        let mut listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.push(listener);
+    }
+
     /// The same, and waits until it is safe.
     pub fn append_and_wait(&self, records: &[Record<'_>]) -> Result<Result<Appended, Failure>, Refused> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);

@@ -85,6 +85,8 @@ pub(super) struct State {
     pub(super) landed: bool,
 }
 
+type Listener = Box<dyn Fn() + Send + Sync>;
+
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// Held while a note becomes safe; taken before `state`, never after it.
@@ -93,6 +95,8 @@ pub(super) struct Shared {
     pub(super) work: Condvar,
     /// There is something to read.
     pub(super) more: Condvar,
+    /// Called when something has landed.
+    pub(super) listeners: Mutex<Vec<Listener>>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) options: Options,
@@ -105,6 +109,7 @@ impl Shared {
             seals: Mutex::new(seals),
             work: Condvar::new(),
             more: Condvar::new(),
+            listeners: Mutex::default(),
             disk,
             folder: folder.to_owned(),
             options,

@@ -1,0 +1,198 @@
+//! A collection as it is posted, checked and split in place.
+//!
+//! `{"version": "1", "token": "secret", "data": [payload, payload]}`: nothing else, nothing missing, nothing twice. A field
+//! that nobody reads would be accepted and lost, so it is refused. A payload is any JSON value and stays the bytes it was
+//! sent as.
+
+use std::{borrow::Cow, fmt};
+
+use serde::Deserialize;
+use serde_json::{error::Category, value::RawValue};
+
+/// How deep the payloads may nest. Programs that read what has landed parse it recursively; Python's and most others'
+/// limits lie above this (`serde_json` has the same).
+pub const MAX_DEPTH: usize = 128;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collection<'a> {
+    /// Told by the client, for whoever reads the payloads; any text.
+    #[serde(borrow)]
+    pub version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub token: Cow<'a, str>,
+    #[serde(borrow, rename = "data")]
+    pub payloads: Vec<&'a RawValue>,
+}
+
+/// Why a body is no collection, in words for the client.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed(String);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Malformed {
+    fn new(why: impl fmt::Display) -> Self {
+        Self(format!(
+            "{why}. Send {{\"version\": \"1\", \"token\": \"\", \"data\": [payload, ...]}}."
+        ))
+    }
+}
+
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        match error.classify() {
+            Category::Data => Self::new(format_args!("The body is not a collection: {error}")),
+            _ => Self::new(format_args!("The body is not JSON: {error}")),
+        }
+    }
+}
+
+/// Reads a collection; the payloads are slices of `body`.
+pub fn parse(body: &[u8]) -> Result<Collection<'_>, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Malformed::new(format_args!(
+            "The body is not UTF-8 from byte {} on",
+            error.valid_up_to()
+        ))
+    })?;
+    // Serde reads a struct from an array too.
+    if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[') {
+        return Err(Malformed::new(
+            "The body is not a collection: it is an array, not an object",
+        ));
+    }
+    let collection: Collection<'_> = serde_json::from_str(text)?;
+    match collection
+        .payloads
+        .iter()
+        .position(|payload| is_too_deep(payload.get()))
+    {
+        Some(index) => Err(Malformed::new(format_args!(
+            "Payload {index} nests deeper than {MAX_DEPTH} levels"
+        ))),
+        None => Ok(collection),
+    }
+}
+
+/// Whether valid JSON nests deeper than `MAX_DEPTH`.
+fn is_too_deep(json: &str) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn payloads(body: &str) -> Vec<String> {
+        let collection = parse(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
+        collection.payloads.iter().map(|each| each.get().to_owned()).collect()
+    }
+
+    #[test]
+    fn payloads_stay_as_they_were_sent() {
+        let body =
+            r#" { "data" : [ {"a": 1e400 , "a":2}, "\ud800", null, -0.0, [ ] ] , "version":"1","token":"\u0041" } "#;
+        let expected = [r#"{"a": 1e400 , "a":2}"#, r#""\ud800""#, "null", "-0.0", "[ ]"];
+        assert_eq!(payloads(body), expected);
+        assert_eq!(
+            parse(body.as_bytes()).map(|each| each.token.into_owned()),
+            Ok("A".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_collection_is_refused_with_the_reason() {
+        for (body, why) in [
+            ("", "not JSON: EOF"),
+            ("{", "not JSON: EOF"),
+            ("nonsense", "not JSON: expected"),
+            ("null", "not a collection"),
+            ("3", "not a collection"),
+            (r#"["1", "", []]"#, "an array"),
+            (r#"{"version": "1", "token": ""}"#, "missing field `data`"),
+            (r#"{"version": "1", "data": []}"#, "missing field `token`"),
+            (r#"{"token": "", "data": []}"#, "missing field `version`"),
+            (r#"{"version": 1, "token": "", "data": []}"#, "integer `1`"),
+            (r#"{"version": "1", "token": "", "data": {}}"#, "expected a sequence"),
+            (
+                r#"{"version": "1", "token": "", "data": [], "data": []}"#,
+                "duplicate field `data`",
+            ),
+            (
+                r#"{"version": "1", "token": "", "data": [], "more": 1}"#,
+                "unknown field `more`",
+            ),
+            (r#"{"version": "1", "token": "", "data": []} {}"#, "trailing characters"),
+            (r#"{"version": "1", "token": "", "data": [01]}"#, "not JSON"),
+            (r#"{"version": "1", "token": "", "data": [1,]}"#, "not JSON"),
+            (r#"{"version": "1", "token": "", "data": ['a']}"#, "not JSON"),
+            (r#"{"version": "1", "token": "", "data": [NaN]}"#, "not JSON"),
+            ("{\"version\": \"1\", \"token\": \"\", \"data\": [\"\n\"]}", "not JSON"),
+            ("\u{feff}{}", "not JSON"),
+        ] {
+            let error = parse(body.as_bytes()).err().map(|error| error.to_string());
+            assert!(
+                error.as_ref().is_some_and(|error| error.contains(why)),
+                "{body}: {error:?}"
+            );
+        }
+        let broken = b"{\"version\": \"1\", \"token\": \"\", \"data\": [\"\xff\"]}";
+        assert!(parse(broken).is_err_and(|error| error.to_string().contains("not UTF-8 from byte 40 on")));
+    }
+
+    #[test]
+    fn nesting_has_a_limit_that_brackets_in_strings_do_not_reach() {
+        let nested = |depth: usize| {
+            let payload = "[".repeat(depth) + &"]".repeat(depth);
+            format!(r#"{{"version": "", "token": "", "data": [1, {payload}]}}"#)
+        };
+        assert_eq!(payloads(&nested(MAX_DEPTH)).len(), 2);
+        for depth in [MAX_DEPTH + 1, 400_000] {
+            let error = parse(nested(depth).as_bytes())
+                .map(|_| ())
+                .map_err(|error| error.to_string());
+            assert!(error.is_err_and(|error| error.contains("Payload 1 nests deeper")));
+        }
+        let quoted = format!(
+            r#"{{"version": "", "token": "", "data": ["\"{}\\"]}}"#,
+            "[".repeat(1000)
+        );
+        assert_eq!(payloads(&quoted).len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&body);
+        }
+
+        #[test]
+        fn no_text_that_looks_like_a_collection_makes_it_panic(body in r#"[\[\]{}":,\\ a-z0-9]{0,60}"#) {
+            let _ = parse(format!(r#"{{"version":"","token":"","data":[{body}]}}"#).as_bytes());
+        }
+    }
+}
