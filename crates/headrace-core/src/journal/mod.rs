@@ -139,6 +139,17 @@ impl Journal {
     /// and when the folder cannot be read. Damage is no failure: what is readable is kept, the rest set aside, and the
     /// report says so.
     pub fn open(folder: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<(Self, Recovery), Error> {
+        let (journal, writer, report) = Self::assemble(folder, options, disk)?;
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run());
+        let thread = thread.map_err(|error| Error::Journal(format!("no thread for the journal: {error}")))?;
+        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok((journal, report))
+    }
+
+    /// All of it but the thread.
+    fn assemble(folder: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<(Self, Writer, Recovery), Error> {
         let options = options.checked()?;
         let names = disk
             .list(folder)
@@ -152,16 +163,12 @@ impl Journal {
         } = recovery::recover(folder, &names, &options, &*disk)?;
         let shared = Arc::new(Shared::new(state, seals, disk, folder, options));
         let writer = Writer::new(Arc::clone(&shared), previous);
-        let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || writer.run());
-        let thread = thread.map_err(|error| Error::Journal(format!("no thread for the journal: {error}")))?;
         let journal = Self {
             shared,
-            writer: Mutex::new(Some(thread)),
+            writer: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
         };
-        Ok((journal, report))
+        Ok((journal, writer, report))
     }
 
     /// Appends `records`, each whole or not at all; `completion` is called when all of them are safe. Without one

@@ -25,6 +25,8 @@ use crate::error::Error;
 
 const LOCK: &str = "lock";
 const DAMAGED: &str = ".damaged";
+/// No payload takes fewer bytes on disk.
+const MIN_PAYLOAD: u64 = 4;
 /// How much is copied at once.
 const PIECE: usize = 1 << 20;
 
@@ -219,9 +221,14 @@ impl Recovering<'_> {
         });
         let found = found.map_err(|error| unreadable(&path, &error))?;
         extent.end = found.end;
+        if end.is_none() {
+            rewrite(&*file, found.end).map_err(|error| unreadable(&path, &error))?;
+        }
         self.state.safe = self.state.safe.max(extent.last);
         self.state.segments.insert(first, extent);
         self.report.torn += found.torn;
+        // Numbers in what was cut are not given again. It was not acknowledged, unless a disk or a hand changed it.
+        self.state.next = self.state.next.max(extent.last + 1 + found.torn / MIN_PAYLOAD);
         if found.holes > 0 {
             self.set_copy_aside(&*file, &path, &found);
         }
@@ -239,8 +246,7 @@ impl Recovering<'_> {
             Ok(length)
         });
         let length = moved.map_err(|error| unreadable(&path, &error))?;
-        // Whatever numbers were in it are not given again: no payload takes less than four bytes.
-        self.state.next = self.state.next.max(first + length / 4);
+        self.state.next = self.state.next.max(first + length / MIN_PAYLOAD);
         self.report.damaged.push(Damage {
             file: segment::name(first),
             bytes: length,
@@ -286,6 +292,23 @@ impl Recovering<'_> {
     fn path_of(&self, first: u64) -> PathBuf {
         self.folder.join(segment::name(first))
     }
+}
+
+/// Makes safe what was read. It may be in the kernel's memory only, and after a failed sync the kernel takes it for
+/// written: only writing it once more brings it to the disk.
+fn rewrite(file: &dyn File, end: u64) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut position = START;
+    while position < end {
+        let length = (end - position).min(PIECE as u64) as usize;
+        let read = file.read_at(&mut piece[..length], position)?;
+        if read == 0 {
+            break;
+        }
+        file.write_at(&piece[..read], position)?;
+        position += read as u64;
+    }
+    file.sync()
 }
 
 fn unknown_version(path: &Path, version: u32) -> Error {

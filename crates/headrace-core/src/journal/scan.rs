@@ -24,8 +24,8 @@ const PIECE: usize = 256 * 1024;
 pub(super) enum Found {
     /// A whole record that begins at `position`; [`Walk::body`] has its bytes.
     Record { position: u64, head: Head },
-    /// No whole record from `from` to `to`; `blank` when there are only zeros.
-    Hole { from: u64, to: u64, blank: bool },
+    /// No whole record from `from` to `to`, and only zeros from `blank` on.
+    Hole { from: u64, to: u64, blank: u64 },
 }
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Walk {
             return Ok(Some(Found::Record { position, head }));
         }
         let from = self.position;
-        let mut blank = true;
+        let mut blank = from;
         while self.position < self.end {
             let position = self.position;
             if let Some(head) = self.take_record(file, &mut blank)? {
@@ -106,25 +106,28 @@ impl Walk {
     }
 
     /// The record at this place, if a whole one is here. Moves on in any case.
-    fn take_record(&mut self, file: &dyn File, blank: &mut bool) -> io::Result<Option<Head>> {
+    fn take_record(&mut self, file: &dyn File, blank: &mut u64) -> io::Result<Option<Head>> {
         let salt = self.salt;
         let bytes = self.view(file, LONG)?;
         // A head's first 16 bytes are never all zero; most of what is no head is.
         let zero = bytes.iter().take(16).all(|byte| *byte == 0);
         let Some(head) = Some(bytes).filter(|_| !zero).and_then(|bytes| Head::parse(bytes, salt)) else {
-            *blank &= zero;
             self.position += ALIGNMENT as u64;
+            if !zero {
+                *blank = self.position.min(self.end);
+            }
             return Ok(None);
         };
         let (least, size, length) = (self.least, head.size(), head.length as usize);
         let bytes = self.view(file, size + length)?;
         let whole = head.first >= least && bytes.get(size..).is_some_and(|body| head.owns(body));
-        *blank &= whole;
         let body = (self.position - self.start) as usize + size;
         self.body = body..body + length;
         self.position += head.total() as u64;
         if whole {
             self.least = head.last() + 1;
+        } else {
+            *blank = self.position.min(self.end);
         }
         Ok(whole.then_some(head))
     }
@@ -219,7 +222,7 @@ pub(super) fn examine(
                     extent.end = to.min(safe);
                 }
                 if to > safe {
-                    extent.torn = if blank { 0 } else { to - from.max(safe) };
+                    extent.torn = blank.saturating_sub(from.max(safe));
                     break;
                 }
             }

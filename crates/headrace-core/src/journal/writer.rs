@@ -340,7 +340,7 @@ impl Writer {
     }
 
     /// Gives back the room that was set aside.
-    fn finish(self) {
+    pub(super) fn finish(self) {
         if let Some(segment) = self.segment {
             let _ = segment.file.truncate(segment.end);
             let _ = segment.file.sync();

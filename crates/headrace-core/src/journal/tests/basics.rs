@@ -371,7 +371,10 @@ fn a_torn_last_write_is_cut_and_is_no_damage() {
     fs::write(&path, &bytes).unwrap();
     let (journal, report) = open(folder.path());
     assert!(report.damaged.is_empty() && report.torn > 0, "{report:?}");
-    assert_eq!(append(&journal, 0, &[b"after"]).first, 2);
+    assert!(
+        append(&journal, 0, &[b"after"]).first > 2,
+        "its number is not given again"
+    );
     assert_eq!(everything(&journal, Query::default()).last().unwrap().2, b"after");
 }
 
