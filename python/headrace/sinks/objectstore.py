@@ -60,7 +60,7 @@ class ObjectStoreSink:
         Endpoint, region and credentials are those of the environment, as the store's own tools read them.
         Raises `UsageError` for a URL that names no store, or a folder that can't be made.
         """
-        return cls(_open(url), url, uploads)
+        return cls(open_store(url), url, uploads)
 
     async def put(self, batch: Batch) -> Receipt:
         """Creates the batch's object or objects."""
@@ -152,7 +152,8 @@ async def _all_or_none(uploads: Iterable[Coroutine[None, None, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _open(url: str) -> ObjectStore:
+def open_store(url: str) -> ObjectStore:
+    """The store below `url`, with what the environment says of it. Raises `UsageError`."""
     scheme, _, rest = url.partition("://")
     if scheme not in SCHEMES or not rest:
         raise UsageError(f"{url} names no object store", hint="like file:///folder, s3://bucket/prefix, gs://…, az://…")
