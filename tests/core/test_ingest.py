@@ -93,6 +93,13 @@ def test_a_payload_is_kept_as_the_bytes_that_came(start):
     assert service.kept() == ['{"b":1.0e2 ,"b":"\\u00e9é"}'.encode()]
 
 
+def test_a_payload_is_one_line_wherever_it_lands(start):
+    service = start()
+    payloads = [{"a": [1, 2]}, "two\nlines"]
+    assert service.post(json.dumps({"version": "1", "token": "", "data": payloads}, indent=2)).status == 200
+    assert [json.loads(line) for line in service.kept()] == payloads
+
+
 def test_an_empty_collection_is_accepted_and_leaves_no_trace(start):
     service = start()
     assert told(service.post(collection())) == {"accepted": 0, "first": None, "last": None, "ack": "disk"}

@@ -2,7 +2,7 @@
 //!
 //! `{"version": "1", "token": "secret", "data": [payload, payload]}`: nothing else, nothing missing, nothing twice. A field
 //! that nobody reads would be accepted and lost, so it is refused. A payload is any JSON value and stays the bytes it was
-//! sent as.
+//! sent as, but for line ends between its parts, which become spaces: one payload is one line wherever it lands.
 
 use std::{borrow::Cow, fmt};
 
@@ -79,6 +79,18 @@ pub fn parse(body: &[u8]) -> Result<Collection<'_>, Malformed> {
     }
 }
 
+/// A payload without line ends. In valid JSON they stand only where a space may stand, never in a string (RFC 8259, 2).
+pub fn one_line(payload: &RawValue) -> Cow<'_, [u8]> {
+    let bytes = payload.get().as_bytes();
+    match memchr::memchr2(b'\n', b'\r', bytes) {
+        None => Cow::Borrowed(bytes),
+        Some(_) => bytes
+            .iter()
+            .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
+            .collect(),
+    }
+}
+
 /// Whether valid JSON nests deeper than `MAX_DEPTH`.
 fn is_too_deep(json: &str) -> bool {
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
@@ -122,6 +134,16 @@ mod tests {
             parse(body.as_bytes()).map(|each| each.token.into_owned()),
             Ok("A".into())
         );
+    }
+
+    #[test]
+    fn a_payload_is_one_line() {
+        let body = "{\"version\": \"\", \"token\": \"\", \"data\": [{\r\n \"a\":\n 1\n}, \"\\n\"]}";
+        let lines = parse(body.as_bytes()).map(|each| {
+            let lines = each.payloads.iter().map(|payload| one_line(payload).into_owned());
+            lines.collect::<Vec<_>>()
+        });
+        assert_eq!(lines, Ok(vec![b"{   \"a\":  1 }".to_vec(), b"\"\\n\"".to_vec()]));
     }
 
     #[test]

@@ -205,7 +205,8 @@ impl Server {
 
     /// Appends and waits until it is safe, where that is asked for.
     async fn append(&self, stream: u16, key: Option<Key>, collection: &Collection<'_>) -> Result<Appended, Stop> {
-        let payloads: Vec<&[u8]> = collection.payloads.iter().map(|each| each.get().as_bytes()).collect();
+        let lines: Vec<_> = collection.payloads.iter().copied().map(collection::one_line).collect();
+        let payloads: Vec<&[u8]> = lines.iter().map(AsRef::as_ref).collect();
         let record = Record {
             stream,
             key,
