@@ -1,9 +1,12 @@
 """`headrace balance` as its own process."""
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import ssl
 import sys
 from contextlib import asynccontextmanager
@@ -73,6 +76,14 @@ def environment(state: Path, environ: dict[str, str]) -> dict[str, str]:
     own = {"HEADRACE_HOME": str(state), "HEADRACE_BALANCER_TOKEN": TOKEN, "PYTHONPATH": package}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     return inherited | own | environ
+
+
+def free_port() -> int:
+    """A port that nobody has, below those that the kernel hands out by itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @asynccontextmanager

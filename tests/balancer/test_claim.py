@@ -4,7 +4,6 @@ import os
 import signal
 
 import pytest
-from tests.processes import free_port
 
 from headrace.balancer import claim
 from headrace.balancer.claim import claimed
@@ -12,7 +11,7 @@ from headrace.errors import OperationError
 
 from .appserver import app_server
 from .conftest import eventually
-from .process import balance
+from .process import balance, free_port
 
 ONE, TWO, PASSING = "127.0.0.1:2001", "127.0.0.1:2101", "127.0.0.1:0"
 
