@@ -78,12 +78,14 @@ def environment(state: Path, environ: dict[str, str]) -> dict[str, str]:
     return inherited | own | environ
 
 
-def free_port() -> int:
-    """A port that nobody has, below those that the kernel hands out by itself."""
+def free_port(count: int = 1) -> int:
+    """The first of `count` free ports in a row, below those that the kernel hands out by itself."""
     while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        first = random.randrange(20_000, 32_000 - count)
+        with contextlib.ExitStack() as sockets, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                sockets.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
 
 
 @asynccontextmanager
