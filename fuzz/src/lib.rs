@@ -104,7 +104,7 @@ fn serve(thread: &Rc<Thread>, protocol: Protocol, pipe: DuplexStream) -> JoinHan
     spawn_local(async move {
         match protocol {
             Protocol::Http1 => h1::serve(stream, peer, thread, handler).await,
-            Protocol::Http2 => h2::serve(stream, peer, thread, handler).await,
+            Protocol::Http2 => h2::serve(stream, peer, thread, h2::Crew::new(handler)).await,
         }
         drop(open);
     })
