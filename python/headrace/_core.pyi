@@ -405,7 +405,9 @@ class Slice:
         """Bytes of `lines`."""
 
     @property
-    def numbers(self) -> list[int]: ...
+    def numbers(self) -> Sequence[int]:
+        """The payloads' numbers; a `range` where there are no gaps."""
+
     @property
     def lines(self) -> bytes:
         """The payloads as they were appended, a line feed behind each."""

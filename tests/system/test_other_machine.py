@@ -103,7 +103,7 @@ def test_with_a_certificate_of_before_it_serves_on_without_the_balancer(stack: S
 
 @pytest.mark.parametrize(
     ("token", "says"),
-    [("wrong", ["the token is not this balancer's"]), ("", ["no token", "HEADRACE_BALANCER_TOKEN"])],
+    [("wrong", ["the token is not this service's"]), ("", ["no token", "HEADRACE_BALANCER_TOKEN"])],
     ids=["wrong", "none"],
 )
 def test_a_wrong_token_is_one_clear_line(stack: Stack, machine: Machine, token: str, says: list[str]):

@@ -17,12 +17,14 @@ from starlette.routing import Route
 from headrace.balancer.events import EventStream, Hub
 from headrace.balancer.member import Member, State
 from headrace.balancer.membership import Membership
-from headrace.balancer.metrics import BalancerCollector, exposition
+from headrace.balancer.metrics import BalancerCollector
 from headrace.balancer.registration import BadRegistrationError, read_address, read_offer
 from headrace.balancer.signing import LARGEST_REQUEST, ForbiddenNameError, Signing
 from headrace.balancer.view import service_views
 from headrace.errors import UsageError
 from headrace.service.access import Access, Guard
+from headrace.service.exposition import exposition
+from headrace.service.refused import refused
 
 LONGEST_WAIT = 3600.0  # seconds that an unregistering server may be kept waiting
 BOTH = ["GET", "POST"]
@@ -57,7 +59,7 @@ class Admin:
                 Route("/readyz", self.readyz, methods=["GET"]),
             ],
             middleware=[Middleware(Guard, access=self.access)],
-            exception_handlers={HTTPException: _error, BadRegistrationError: _bad_registration},
+            exception_handlers={HTTPException: refused, BadRegistrationError: _bad_registration},
         )
 
     async def register(self, request: Request) -> Response:
@@ -123,7 +125,7 @@ class Admin:
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text."""
-        text, content_type = exposition(self.collector, request.headers.get("accept", ""))
+        text, content_type = exposition(request.headers.get("accept", ""), self.collector)
         return Response(text, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: Request) -> Response:
@@ -148,31 +150,6 @@ class Admin:
         if member is None:
             raise HTTPException(404, f"no server {request.path_params['id']}; GET /servers lists them")
         return member
-
-
-CODES = {
-    400: "bad_request",
-    413: "too_large",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    503: "not_ready",
-}
-
-
-async def _error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = error.detail
-    headers = dict(error.headers or {})
-    if error.status_code == 405:
-        message = f"{request.url.path} does not answer to {request.method}"
-    elif error.status_code == 404 and message == "Not Found":
-        message = f"there is no {request.url.path} here"
-    elif error.status_code == 503:
-        headers["Retry-After"] = "1"
-    code = CODES.get(error.status_code, "error")
-    return JSONResponse({"error": code, "message": message}, error.status_code, headers)
 
 
 async def _bad_registration(_request: Request, error: Exception) -> Response:

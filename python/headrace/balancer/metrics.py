@@ -4,9 +4,8 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from headrace.balancer.member import Member, State
@@ -34,14 +33,6 @@ class BalancerCollector(Collector):
         """All metric families."""
         yield from _traffic(self._counters())
         yield from _servers(self._members(), self._stats())
-
-
-def exposition(collector: Collector, accept: str) -> tuple[bytes, str]:
-    """The text and its content type, in the format that the scraper accepts."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
 
 
 def _traffic(counters: "Counters") -> Iterator[Metric]:

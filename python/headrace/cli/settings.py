@@ -6,6 +6,8 @@ from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, table
 from headrace.settings import SECTIONS, explain, sample
 
+SECRETS = ("token", "tokens")
+
 
 @click.command(
     epilog=examples("headrace settings", "headrace settings balancer", "headrace settings --sample > headrace.toml")
@@ -27,7 +29,7 @@ def command(common: Common, section: str | None, as_sample: bool) -> None:  # no
 
 def _rows(common: Common, chosen: str | None) -> list[tuple[str, str, str]]:
     return [
-        (f"{section.name}.{row.key}", "(secret)" if row.key == "token" and row.value else row.text, row.source)
+        (f"{section.name}.{row.key}", "(secret)" if row.key in SECRETS and row.value else row.text, row.source)
         for section in SECTIONS
         if chosen in (None, section.name)
         for row in explain(section, {}, file=common.settings_file)

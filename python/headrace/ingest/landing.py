@@ -74,12 +74,22 @@ class Landing:
         self._most = limits.count
         self._next = 0
         self._sealed: dict[int, int] = {}
+        self._hurrying = False
         self._stopping = False
 
     def start(self) -> None:
         """Begins with what was sealed before and hasn't landed; goes on until `stop`. Needs a running event loop."""
         self._workers = Workers(self._land, self._plan.workers)
         self._feeder = asyncio.create_task(self._feed())
+
+    @property
+    def workers(self) -> tuple[int, int]:
+        """How many workers there are, and how many of them are busy."""
+        return self._workers.count, self._workers.busy
+
+    def hurry(self) -> None:
+        """From now on whatever is there lands at once: nobody waits for a batch to grow."""
+        self._hurrying = True
 
     def resize(self, workers: int) -> None:
         """Changes the number of workers; those that are too many finish what they do."""
@@ -94,7 +104,7 @@ class Landing:
 
     async def stop(self, patience: float) -> bool:
         """Lands all that was accepted, within `patience` seconds; whether it did. The rest waits in the journal."""
-        self._stopping = True
+        self._hurrying = self._stopping = True
         deadline = self._clock.monotonic() + patience
         done, _ = await asyncio.wait([self._feeder], timeout=patience)
         self._feeder.cancel()
@@ -112,9 +122,9 @@ class Landing:
         for seal in await insist(self._journal.sealed):
             await self._give(seal)
         while True:
-            stopping = self._stopping
+            hurrying, stopping = self._hurrying, self._stopping
             found = await self._look()
-            for complete in self._batches.take(self._clock.monotonic(), stop=stopping and not found):
+            for complete in self._batches.take(self._clock.monotonic(), stop=hurrying and not found):
                 self._tally.completed[complete.reason.value] += 1
                 await self._give(await insist(self._journal.seal, complete.range, self._plan.note(complete)))
             if stopping and not found:

@@ -32,15 +32,16 @@ class LandingCollector(Collector):
             ("set_aside_payloads", "Payloads that went to the dead letters.", tally.set_aside),
         ):
             yield CounterMetricFamily(PREFIX + name, help_text, value=value)
-        yield _labelled("completed_batches", "Batches by what completed them.", "reason", tally.completed)
-        yield _labelled("failed_uploads", "Uploads that failed, by kind.", "kind", tally.failures)
+        yield labelled("completed_batches", "Batches by what completed them.", "reason", tally.completed)
+        yield labelled("failed_uploads", "Uploads that failed, by kind.", "kind", tally.failures)
         yield _histogram("upload_seconds", "From the first byte to the sink's confirmation.", tally.uploads)
         yield GaugeMetricFamily(PREFIX + "held", "1 while the sink must be mended.", value=float(bool(tally.held)))
         for name, (help_text, read) in self._gauges.items():
             yield GaugeMetricFamily(PREFIX + name, help_text, value=read())
 
 
-def _labelled(name: str, help_text: str, label: str, values: Mapping[str, int]) -> Metric:
+def labelled(name: str, help_text: str, label: str, values: Mapping[str, int]) -> Metric:
+    """A counter for each value of a label."""
     family = CounterMetricFamily(PREFIX + name, help_text, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)

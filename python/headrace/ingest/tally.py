@@ -20,6 +20,15 @@ class Durations:
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.sum += seconds
 
+    def percentile(self, percent: float) -> float:
+        """The bound in seconds below which `percent` (0 to 100) lie; 0 when there are none, the last beyond it."""
+        rank, below = sum(self.counts) * percent / 100, 0
+        for bound, count in zip(BOUNDS, self.counts, strict=False):
+            below += count
+            if count and below >= rank:
+                return bound
+        return BOUNDS[-1] if sum(self.counts) else 0.0
+
 
 @dataclass
 class Tally:

@@ -38,13 +38,13 @@ class Access:
     def refusal(self, request: HTTPConnection) -> Refusal | None:
         """Why the request isn't let in; None when it is."""
         if not self._is_our_name(request.headers.get("host", "")):
-            return Refusal(403, "forbidden_host", "Host is not a name of this balancer; use its address or localhost")
+            return Refusal(403, "forbidden_host", "Host is not a name of this service; use its address or localhost")
         if _is_cross_origin(request):
             return Refusal(403, "cross_origin", "a browser's call from another origin is refused")
         if request.scope["path"] in OPEN_PATHS or self.is_trusted(request) or self._is_open_to(request):
             return None
         if "authorization" in request.headers:
-            return Refusal(401, "wrong_token", "the token is not this balancer's; `headrace token` prints it")
+            return Refusal(401, "wrong_token", "the token is not this service's; `headrace token` prints it")
         return Refusal(401, "token_missing", "send `Authorization: Bearer TOKEN`; `headrace token` prints it")
 
     def is_trusted(self, request: HTTPConnection) -> bool:

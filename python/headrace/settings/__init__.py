@@ -8,6 +8,7 @@ from headrace.settings.sections import (
     BalancerSettings,
     ClientLimits,
     ForwardingOptions,
+    IngestSettings,
     Section,
     TlsSettings,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "ClientLimits",
     "Effective",
     "ForwardingOptions",
+    "IngestSettings",
     "Section",
     "TlsSettings",
     "explain",

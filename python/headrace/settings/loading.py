@@ -106,7 +106,7 @@ def _effective(
     environ: Mapping[str, str],
     content: SettingsFile,
 ) -> Effective:
-    value, source = next(_candidates(section, key.name, flags, environ, content), (key.default, "default"))
+    value, source = next(_candidates(section, key, flags, environ, content), (key.default, "default"))
     try:
         value = value if source == "default" else key.read(value)
     except ValueError:
@@ -117,20 +117,20 @@ def _effective(
 
 def _candidates(
     section: type[Section],
-    key: str,
+    key: Key,
     flags: Mapping[str, object],
     environ: Mapping[str, str],
     content: SettingsFile,
 ) -> Iterator[tuple[object, str]]:
     """The values that were given for a key, the one that counts first; an empty list is a flag that wasn't given."""
-    flag = flags.get(key)
+    flag = flags.get(key.name)
     if flag is not None and flag != ():
-        yield flag, "--" + key.replace("_", "-")
-    variable = f"HEADRACE_{section.name}_{key}".upper()
-    if variable in environ:
-        yield environ[variable], variable
-    if key in content.sections.get(section.name, {}):
-        yield content.sections[section.name][key], content.place(section.name, key)
+        yield flag, "--" + key.name.replace("_", "-")
+    for variable in (f"HEADRACE_{section.name}_{key.name}".upper(), key.variable):
+        if variable in environ:
+            yield environ[variable], variable
+    if key.name in content.sections.get(section.name, {}):
+        yield content.sections[section.name][key.name], content.place(section.name, key.name)
 
 
 def _refuse_unknown_in_file(content: SettingsFile) -> None:

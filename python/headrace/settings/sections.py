@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 from headrace.settings.values import (
     ADDRESS,
     BYTE_SIZE,
+    JOURNAL_SIZE,
     PATH,
     PATHS,
     PORT,
@@ -27,12 +28,16 @@ from headrace.settings.values import (
 
 @dataclass(frozen=True)
 class Key:
-    """What is known about one setting; a key whose default is None can be left unset."""
+    """What is known about one setting; a key whose default is None can be left unset.
+
+    `variable` is a second name in the environment, understood where `HEADRACE_<SECTION>_<KEY>` isn't given.
+    """
 
     name: str
     default: Any
     kind: Kind[Any]
     help: str
+    variable: str = ""
 
     def read(self, value: object) -> object:
         """The value in the key's own type, or `ValueError`; an empty text unsets what can be unset."""
@@ -157,6 +162,41 @@ class AppSettings(Section):
 
 
 @dataclass(frozen=True)
+class IngestSettings(ClientLimits):
+    """`headrace ingest`."""
+
+    name = "ingest"
+
+    address: Annotated[str, ADDRESS, "the public address; port 0 picks a free one"] = "0.0.0.0:7000"
+    plain: Annotated[bool, SWITCHED, "plain HTTP/1.1 in place of TLS"] = False
+    cert: Annotated[tuple[Path, ...], PATHS, "certificate files (PEM chains), one for each name shown by SNI"] = ()
+    key: Annotated[tuple[Path, ...], PATHS, "their private keys, in the same order"] = ()
+    admin: Annotated[str, ADDRESS, "the admin address: status, metrics, workers"] = "127.0.0.1:7001"
+    open: Annotated[bool, SWITCHED, "ask no token at the admin port; on loopback only"] = False
+    threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
+    paths: Annotated[tuple[str, ...], TEXTS, "where is posted, and to which stream: /, /orders, /v1/in=orders"] = ("/",)
+    tokens: Annotated[tuple[str, ...], TEXTS, "what a collection's token may be; none: anything"] = ()
+    ack: Annotated[str, one_of("memory", "disk", "object"), "where payloads are when they are acknowledged"] = "disk"
+    landing_timeout: Annotated[float, SPAN, "longest time that ack = object waits, before it says disk"] = 60.0
+    max_length: Annotated[int, BYTE_SIZE, "largest collection, decoded too", "MAX_LENGTH"] = 1048576
+    max_reading: Annotated[int, BYTE_SIZE, "bytes of all collections that are being read at once"] = 268435456
+    window: Annotated[float, SPAN, "how long an Idempotency-Key is remembered"] = 600.0
+    max_keys: Annotated[int, whole(1), "most keys that are remembered"] = 1000000
+    queue: Annotated[int, whole(1), "most payloads that wait to be landed", "MAX_QUEUE"] = 10000000
+    journal_bytes: Annotated[int, JOURNAL_SIZE, "most bytes of the journal, landed or not"] = 8589934592
+    reserve: Annotated[int, BYTE_SIZE, "bytes of the journal's disk that are left to others"] = 268435456
+    to: Annotated[str, TEXT, "where payloads land: a folder, a store's URL, or module:function"] = "./landed"
+    workers: Annotated[int, whole(1, 256), "batches that land at once", "MAX_WORKERS"] = 4
+    format: Annotated[str, one_of("ndjson.gz", "ndjson.zst", "parquet"), "how a batch is stored"] = "ndjson.gz"
+    objects: Annotated[str, one_of("batch", "each"), "an object for each batch, or for each payload"] = "batch"
+    batch_bytes: Annotated[int, BYTE_SIZE, "a batch is complete at this size, as stored"] = 8388608
+    batch_count: Annotated[int, whole(1), "a batch is complete with so many payloads"] = 500000
+    batch_age: Annotated[float, SPAN, "a batch is complete when its first payload has waited this long"] = 30.0
+    node: Annotated[str | None, TEXT, "this machine's name in keys, another one on each; unset: its host name"] = None
+    drain: Annotated[float, SPAN, "longest time to finish requests and to land, once a stop was asked for"] = 30.0
+
+
+@dataclass(frozen=True)
 class TlsSettings(Section):
     """The certificates that the local authority makes."""
 
@@ -166,4 +206,4 @@ class TlsSettings(Section):
     renewal: Annotated[float, SPAN, "time between two looks whether a certificate is about to expire"] = 3600.0
 
 
-SECTIONS: tuple[type[Section], ...] = (BalancerSettings, AppSettings, TlsSettings)
+SECTIONS: tuple[type[Section], ...] = (BalancerSettings, AppSettings, IngestSettings, TlsSettings)

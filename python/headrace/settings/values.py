@@ -169,3 +169,5 @@ SHARE = Kind(between(read_number, 0, 1), "a number from 0 to 1", lambda value: f
 SPAN = Kind(between(read_duration, 0.001, 86400 * 366), 'a duration such as "30s", "5m", "250ms"', show_duration)
 SPAN_OR_NONE = Kind(between(read_duration, 0, 86400 * 366), 'a duration such as "30s", or 0', show_duration)
 BYTE_SIZE = Kind(between(read_size, 1, 2**53), 'a size such as "64k", "16 MiB"', show_size)
+# A segment is at least 16 KiB, and a journal needs room to go from one to the next.
+JOURNAL_SIZE = Kind(between(read_size, 2**18, 2**53), 'a size from "256k" on, such as "8 GiB"', show_size)

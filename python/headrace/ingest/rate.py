@@ -1,0 +1,43 @@
+"""How fast a count grows, and what follows for whoever is refused. Pure."""
+
+from collections import deque
+from typing import Final
+
+SHARE: Final = 0.1  # of what waits is to land before somebody comes again: a good chance, and no long pause
+STANDING: Final = 30.0  # seconds, when nothing lands: as long as the longest pause of a worker
+LONGEST: Final = 300.0
+
+
+class Rate:
+    """A count's growth over the last `over` seconds.
+
+    Example: `rate.add(10.0, 100)`, `rate.add(12.0, 300)`, then `rate.per_second == 100.0`.
+    """
+
+    def __init__(self, over: float) -> None:
+        self._over = over
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, count: int) -> None:
+        """The count as it is `now`, in monotonic seconds."""
+        self._samples.append((now, count))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - self._over:
+            self._samples.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """What it grew by in a second; 0 before there are two samples."""
+        if len(self._samples) < 2:
+            return 0.0
+        (began, before), (now, count) = self._samples[0], self._samples[-1]
+        return (count - before) / max(now - began, 1e-3)
+
+
+def retry_after(waiting: int, per_second: float) -> float:
+    """Seconds after which there is room again, when `waiting` payloads land at `per_second`.
+
+    Example: `retry_after(10_000, 500.0) == 2.0`.
+    """
+    if per_second <= 0:
+        return STANDING
+    return min(LONGEST, max(1.0, SHARE * waiting / per_second))

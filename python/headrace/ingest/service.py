@@ -1,0 +1,264 @@
+"""Ingest as a service: everything it is made of, put together in one place."""
+
+import asyncio
+import logging
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from headrace import _core
+from headrace.clock import Clock
+from headrace.errors import OperationError, UsageError
+from headrace.ingest.admin import MOST_WORKERS, Admin
+from headrace.ingest.batches import Limits
+from headrace.ingest.corejournal import CoreJournal
+from headrace.ingest.deadletters import DeadLetters
+from headrace.ingest.delivery import Delivery
+from headrace.ingest.intake import IntakeCollector
+from headrace.ingest.landing import Landing, Plan
+from headrace.ingest.manifest import Manifest
+from headrace.ingest.metrics import LandingCollector
+from headrace.ingest.pulse import Pulse
+from headrace.ingest.streams import Streams, streams
+from headrace.ingest.tally import Tally
+from headrace.service.access import Access
+from headrace.service.adminport import AdminPort
+from headrace.service.certificates import CertificateWatch, Shown
+from headrace.service.lifecycle import EventPump, Stop, allow_open_files
+from headrace.settings import ClientLimits, IngestSettings
+from headrace.sinks import Sink
+from headrace.sinks.batch import EACH
+from headrace.sinks.encoding import check
+from headrace.sinks.target import sink_for
+
+Announce = Callable[[str, str], None]
+
+SEGMENT: Final = 64 << 20  # bytes of a journal's file, where the journal has room for a few of them
+FEW: Final = 8
+NODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # part of a key in every store
+FOLDER: Final = "ingest"  # of the state folder
+OTHER_THREADS: Final = 4  # beside one for each worker: reading the journal, stopping, closing
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: IngestSettings, credentials: Shown, *, token: str, state: Path, announce: Announce) -> None:
+    """Run ingest until SIGTERM or SIGINT, then until requests are answered and payloads landed, within `drain`.
+
+    What hasn't landed by then lands after the next start; a second signal ends it at once. `state` is the state
+    folder; `announce` hears the public and the admin address once both serve.
+    Raises `UsageError`, `OperationError` or `CoreError` when it can't start, `OperationError` when landing ends.
+    """
+
+    async def main() -> bool:
+        allow_open_files()
+        threads = ThreadPoolExecutor(MOST_WORKERS + OTHER_THREADS, thread_name_prefix="headrace-ingest")
+        asyncio.get_running_loop().set_default_executor(threads)
+        service = assemble(settings, credentials, token, state / FOLDER)
+        landed = await service.run(announce)
+        if not landed:
+            _leave()
+        return landed
+
+    uvloop.run(main())
+
+
+def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: Path) -> "Service":
+    """Make all parts, in the order in which they build on one another; the public address is bound last."""
+    clock, tally = Clock(), Tally()
+    node, form = node_name(settings.node), check(EACH if settings.objects == "each" else settings.format)
+    sink, tls = sink_for(settings.to), credentials.tls()
+
+    journal = _journal(settings, node, folder)
+    named = streams(settings.paths, folder / "streams.json")
+    manifest, letters = Manifest(folder / "manifest.sqlite"), DeadLetters(folder / "dead")
+    delivery = Delivery(sink, letters, tally, clock)
+    limits = Limits(stored=settings.batch_bytes, count=settings.batch_count, age=settings.batch_age)
+    plan = Plan(node, form, named.names, limits, settings.workers)
+    landing = Landing(CoreJournal(journal), delivery, manifest, plan, tally, clock)
+
+    server = _core.IngestServer(journal, _options(settings, named))
+    engine = _core.Engine(threads=settings.threads, limits=_limits(settings))
+    hurry = asyncio.Event()
+    stop = Stop(at_once=_at_once(engine, hurry))
+    pulse = Pulse(
+        journal.status, engine.counters, landing, tally, queue=settings.queue, tell=server.set_retry_after, clock=clock
+    )
+    gauges = {
+        "oldest_seconds": ("Age of the oldest payload that hasn't landed.", landing.oldest),
+        "workers": ("Batches that can land at once.", lambda: float(landing.workers[0])),
+        "dead_letters": ("Batches that were set aside.", lambda: float(len(letters))),
+    }
+    collectors = (IntakeCollector(engine.counters, journal.status), LandingCollector(tally, gauges))
+    access = Access(token, credentials.names, open=settings.open)
+    admin = Admin(pulse, landing, letters, sink, collectors, access, ready=lambda: not stop.asked.is_set())
+    port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)
+    _tell_of(journal, settings)
+    listener = engine.listen(settings.address, server, tls=tls)
+
+    def show() -> None:
+        if (tls := credentials.tls()) is not None:
+            listener.set_tls(tls)
+        port.reload()
+
+    watch = CertificateWatch(credentials, show)
+    return Service(
+        engine, listener, journal, landing, manifest, sink, pulse, port, watch, stop, hurry, clock, settings.drain
+    )
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts that run, and how they begin and end."""
+
+    engine: _core.Engine
+    listener: _core.Listener
+    journal: _core.Journal
+    landing: Landing
+    manifest: Manifest
+    sink: Sink
+    pulse: Pulse
+    port: AdminPort
+    watch: CertificateWatch
+    stop: Stop
+    hurry: asyncio.Event
+    clock: Clock
+    drain: float
+
+    async def run(self, announce: Announce) -> bool:
+        """Serve until asked to stop or until a part fails; then finish. Whether all that was accepted landed."""
+        pump = EventPump(self.engine, _listener_news)
+        pump.start()
+        self.stop.listen(reload=self.watch.reload)
+        self.landing.start()
+        serving = asyncio.create_task(self.port.run())
+        landing = asyncio.create_task(self.landing.wait())
+        watching = [asyncio.create_task(part) for part in (self.watch.run(), self.pulse.run())]
+        over = [asyncio.create_task(self.stop.asked.wait()), serving, landing, *watching]
+        if await self._has_started(over):
+            announce(self.listener.address, self.port.address)
+        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        self.stop.asked.set()
+        landed = await self._finish()
+        pump.stop()
+        self.port.stop()
+        for task in watching:
+            task.cancel()
+        await serving
+        await self.sink.close()
+        self.manifest.close()
+        _raise_failure(landing)
+        return landed
+
+    async def _finish(self) -> bool:
+        """First requests, then payloads; nobody waits for a batch to grow meanwhile, least of all a client."""
+        deadline = self.clock.monotonic() + self.drain
+        self.landing.hurry()
+        await asyncio.to_thread(self.engine.stop, self.drain)
+        hurry = asyncio.create_task(self.hurry.wait())
+        ending = asyncio.create_task(self.landing.stop(max(0.0, deadline - self.clock.monotonic())))
+        await asyncio.wait([ending, hurry], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        landed = ending.done() and ending.result()
+        if not ending.done():
+            ending.cancel()
+            await self.landing.stop(0.0)
+        await asyncio.to_thread(self.journal.close)
+        if waiting := self.journal.status().unlanded:
+            log.warning("%d payloads wait in the journal, and land after the next start", waiting)
+        return landed
+
+    async def _has_started(self, over: "list[asyncio.Task[Any]]") -> bool:
+        started = asyncio.create_task(self.port.started())
+        done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
+        return started in done
+
+
+def node_name(given: str | None) -> str:
+    """The node's name in keys: what is given, else the host's name. Raises `UsageError` when it can't be in a key."""
+    name = given or platform.node().partition(".")[0] or "local"
+    if not NODE.fullmatch(name):
+        hint = "use letters, digits, dots, - and _, another name for each machine: --node NAME"
+        raise UsageError(f"ingest setting node cannot be {name!r}", hint=hint)
+    return name
+
+
+def _journal(settings: IngestSettings, node: str, folder: Path) -> _core.Journal:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _core.Journal(
+        folder / "journal",
+        node=node,
+        segment_bytes=min(SEGMENT, settings.journal_bytes // FEW),
+        max_bytes=settings.journal_bytes,
+        max_payloads=settings.queue,
+        reserve_bytes=settings.reserve,
+        retain=settings.window,
+    )
+
+
+def _options(settings: IngestSettings, named: Streams) -> _core.IngestOptions:
+    if settings.max_reading < settings.max_length:
+        raise UsageError("ingest setting max_reading is less than max_length", hint="give it room for many collections")
+    return _core.IngestOptions(
+        streams=named.posted,
+        tokens=settings.tokens,
+        max_length=settings.max_length,
+        max_reading=settings.max_reading,
+        ack=settings.ack,  # type: ignore[arg-type]  # the settings accept the same three words
+        landing_timeout=settings.landing_timeout,
+        window=settings.window,
+        max_keys=settings.max_keys,
+    )
+
+
+def _limits(settings: IngestSettings) -> _core.Limits:
+    """The settings that the core knows by the same names."""
+    return _core.Limits(**{name: getattr(settings, name) for name in ClientLimits.keys()})  # noqa: SIM118
+
+
+def _at_once(engine: _core.Engine, hurry: asyncio.Event) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+
+    def act() -> None:
+        loop.call_soon_threadsafe(hurry.set)
+        engine.stop(0.0)
+
+    return act
+
+
+def _tell_of(journal: _core.Journal, settings: IngestSettings) -> None:
+    """What somebody should know of what was found, and of what is going to happen."""
+    for line in journal.damage:
+        log.error("the journal is damaged: %s", line)
+    if waiting := journal.status().unlanded:
+        log.info("%d payloads of before wait to be landed", waiting)
+    if settings.objects == "each":
+        log.warning("objects = each: a store charges for each payload, as for a request; batches cost next to nothing")
+
+
+def _listener_news(events: Sequence[_core.Event]) -> None:
+    for event in events:
+        log.warning("listener: %s", event.detail)
+
+
+def _raise_failure(landing: "asyncio.Task[None]") -> None:
+    """A landing that ended by itself is an error of headrace's own; nothing is lost by it."""
+    error = None if landing.cancelled() or not landing.done() else landing.exception()
+    if error is not None:
+        hint = "what was accepted is in the journal, and lands after the next start"
+        raise OperationError(f"landing ended: {type(error).__name__}: {error}", hint=hint) from error
+
+
+def _leave() -> None:
+    """Ends the process now: a call that hangs in a thread of a sink must not hold it, as its payloads are safe."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)

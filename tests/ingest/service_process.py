@@ -1,0 +1,155 @@
+"""`headrace ingest` as its own process, on free ports, with a state folder and a target that outlive it."""
+
+import contextlib
+import gzip
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+import headrace
+
+START = 60.0  # seconds; only a bound
+HEADRACE = (sys.executable, "-m", "headrace")
+
+T = TypeVar("T")
+
+
+def until(probe: Callable[[], T | None], seconds: float = START, what: str = "change") -> T:
+    """The first true answer of `probe`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (answer := probe()):
+        assert time.monotonic() < deadline, f"no {what} within {seconds:g} s"
+        time.sleep(0.02)
+    return answer
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's, without settings of headrace; the child finds the package where this process found it."""
+    foreign = ("HEADRACE_", "MAX_", "AWS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | {"PYTHONPATH": str(Path(headrace.__file__).parent.parent)} | dict(extra or {})
+
+
+class Ingest:
+    """A running service: clients of both ports, and its process."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes], ready: dict[str, str]) -> None:
+        self.folder = folder
+        self.process = process
+        self.url, self.admin_url = ready["url"], ready["admin"]
+        ca = str(folder / "state" / "certs" / "ca.pem")
+        token = (folder / "state" / "token").read_text().strip()
+        self.public = httpx.Client(
+            base_url=self.url, verify=ssl.create_default_context(cafile=ca), trust_env=False, timeout=30, http2=True
+        )
+        self.admin = httpx.Client(
+            base_url=self.admin_url,
+            verify=ssl.create_default_context(cafile=ca),
+            trust_env=False,
+            timeout=30,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+    def post(self, *payloads: Any, path: str = "/", token: str = "", headers: Mapping[str, str] = {}) -> httpx.Response:
+        body = {"version": "1", "token": token, "data": list(payloads)}
+        return self.public.post(path, json=body, headers=dict(headers))
+
+    def accept(self, *payloads: Any, path: str = "/") -> dict[str, Any]:
+        """What was answered to a collection that is accepted."""
+        answer = self.post(*payloads, path=path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def status(self) -> dict[str, Any]:
+        return self.admin.get("/status").raise_for_status().json()
+
+    def until_landed(self, seconds: float = START) -> None:
+        """Nothing waits any more."""
+        until(lambda: self.status()["queue"] == 0, seconds, "empty queue")
+
+    def log(self) -> str:
+        return (self.folder / "err").read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(START)
+
+    def close(self) -> None:
+        self.public.close()
+        self.admin.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def ingest(
+    folder: Path, *flags: str, environ: Mapping[str, str] | None = None, plain: bool = True, to: str = "./landed"
+) -> Iterator[Ingest]:
+    """Starts the service in `folder`, and ends it; batches are young when they land."""
+    given = " ".join(flags)
+    free = [flag for name in ("--address", "--admin") if name not in given for flag in (name, "127.0.0.1:0")]
+    young = [] if "--batch-age" in given or "HEADRACE_INGEST_BATCH_AGE" in (environ or {}) else ["--batch-age", "50ms"]
+    target = [] if "HEADRACE_INGEST_TO" in (environ or {}) else ["--to", to]
+    own = [*free, *young, *target, *(["--plain"] if plain else []), "--state", str(folder / "state"), "--json"]
+    out, err = folder / "out", folder / "err"
+    with out.open("wb") as stdout, err.open("ab") as stderr:
+        process = subprocess.Popen(
+            [*HEADRACE, "ingest", *own, *flags], stdout=stdout, stderr=stderr, cwd=folder, env=environment(environ)
+        )
+    running = None
+    try:
+        running = Ingest(folder, process, json.loads(_ready(process, out, err)))
+        yield running
+    finally:
+        if running:
+            running.close()
+        process.kill()
+        process.wait()
+        print(err.read_text()[-4000:])
+
+
+def _ready(process: subprocess.Popen[bytes], out: Path, err: Path) -> str:
+    def line() -> str:
+        assert process.poll() is None, err.read_text()
+        text = out.read_text()
+        return text if text.endswith("\n") else ""
+
+    return until(line, what="ready service")
+
+
+def objects(folder: Path, stream: str = "") -> dict[str, bytes]:
+    """The objects that landed, by key."""
+    root = folder / "landed" / stream
+    files = [path for path in root.rglob("*") if path.is_file()] if root.exists() else []
+    return {path.relative_to(folder / "landed").as_posix(): path.read_bytes() for path in files}
+
+
+def payloads(folder: Path, stream: str = "") -> list[Any]:
+    """Every payload in them, in order of the keys."""
+    lines = (gzip.decompress(data).splitlines() for _, data in sorted(objects(folder, stream).items()))
+    return [json.loads(line) for lines_of_one in lines for line in lines_of_one]
+
+
+def run(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """`headrace` with `arguments`, to its end."""
+    return subprocess.run(
+        [*HEADRACE, *arguments],
+        cwd=folder,
+        env=environment(environ),
+        capture_output=True,
+        text=True,
+        timeout=START,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )

@@ -1,0 +1,210 @@
+"""`headrace ingest` from a post to an object: what is acknowledged lands once, whatever happens to the process."""
+
+import json
+import signal
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .service_process import ingest, objects, payloads, run, until
+
+pytest.importorskip("headrace._core", reason="the compiled core is not installed")
+
+
+def test_what_is_posted_lands_once(tmp_path):
+    with ingest(tmp_path) as service:
+        first = service.accept({"n": 1}, {"n": 2})
+        assert first == {"accepted": 2, "first": 1, "last": 2, "ack": "disk"}
+        assert service.accept({"n": 3})["first"] == 3
+        service.until_landed()
+        assert service.stop() == 0
+    assert payloads(tmp_path) == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_what_is_posted_again_with_its_key_lands_once(tmp_path):
+    key = {"Idempotency-Key": "of-this-collection"}
+    with ingest(tmp_path) as service:
+        answer = service.post({"n": 1}, headers=key)
+        assert service.post({"n": 1}, headers=key).json() == answer.json()
+        service.until_landed()
+        assert service.stop() == 0
+    with ingest(tmp_path) as service:
+        assert service.post({"n": 1}, headers=key).json() == answer.json()
+        assert service.stop() == 0
+    assert payloads(tmp_path) == [{"n": 1}]
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
+def test_it_is_served_over_tls_in_both_protocols(tmp_path, http2):
+    with ingest(tmp_path, plain=False) as service:
+        trust = ssl.create_default_context(cafile=str(tmp_path / "state" / "certs" / "ca.pem"))
+        with httpx.Client(base_url=service.url, verify=trust, http2=http2, trust_env=False) as client:
+            answer = client.post("/", json={"version": "1", "token": "", "data": [1]})
+        assert answer.json()["accepted"] == 1
+        assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
+        service.until_landed()
+    assert payloads(tmp_path) == [1]
+
+
+def test_a_stop_lands_what_was_accepted_without_waiting_for_batches_to_grow(tmp_path):
+    with ingest(tmp_path, "--batch-age", "1h") as service:
+        for number in range(100):
+            service.accept(number)
+        assert objects(tmp_path) == {}
+        assert service.stop(signal.SIGINT) == 0
+    assert payloads(tmp_path) == list(range(100))
+
+
+def test_what_a_kill_left_lands_after_the_next_start(tmp_path):
+    with ingest(tmp_path, "--batch-age", "1h") as service:
+        for number in range(10):
+            service.accept(number)
+        service.process.kill()
+        service.process.wait()
+    with ingest(tmp_path) as service:
+        service.until_landed()
+        assert service.accept(10)["first"] == 11
+        assert service.stop() == 0
+    assert payloads(tmp_path) == list(range(11))
+
+
+def test_kills_at_any_time_lose_nothing_and_land_nothing_twice(tmp_path):
+    sent = 0
+    for _ in range(6):
+        with ingest(tmp_path, "--batch-age", "1ms") as service:
+            for _ in range(15):
+                service.accept(sent)
+                sent += 1
+            service.process.kill()
+            service.process.wait()
+    with ingest(tmp_path) as service:
+        service.until_landed()
+        assert service.stop() == 0
+    assert payloads(tmp_path) == list(range(sent))
+
+
+def test_streams_land_in_folders_of_their_own(tmp_path):
+    with ingest(tmp_path, "--paths", "/", "--paths", "/orders", "--paths", "/v1/in=orders") as service:
+        service.accept("a")
+        service.accept("b", path="/orders")
+        service.accept("c", path="/v1/in")
+        assert service.post("d", path="/elsewhere").status_code == 404
+        service.until_landed()
+        assert service.stop() == 0
+    assert payloads(tmp_path, "orders") == ["b", "c"]
+    assert sorted(payloads(tmp_path)) == ["a", "b", "c"]
+
+
+def test_a_stream_that_is_taken_away_lands_under_its_name(tmp_path):
+    with ingest(tmp_path, "--paths", "/old", "--paths", "/new", "--batch-age", "1h") as service:
+        service.accept("was here", path="/old")
+        service.process.kill()
+        service.process.wait()
+    with ingest(tmp_path, "--paths", "/another", "--paths", "/new") as service:
+        service.accept("is here", path="/another")
+        service.until_landed()
+        assert service.stop() == 0
+    assert payloads(tmp_path, "old") == ["was here"]
+    assert payloads(tmp_path, "another") == ["is here"]
+
+
+def test_tokens_are_asked_for_where_there_are_some(tmp_path):
+    with ingest(tmp_path, "--tokens", "one", "--tokens", "two") as service:
+        assert service.post(1).status_code == 401
+        assert service.post(1, token="two").status_code == 200
+
+
+def test_everything_can_be_said_in_the_environment(tmp_path):
+    environ = {
+        "HEADRACE_INGEST_TO": str(tmp_path / "landed"),
+        "HEADRACE_INGEST_BATCH_AGE": "50ms",
+        "HEADRACE_INGEST_NODE": "here",
+        "HEADRACE_INGEST_PATHS": "/orders",
+        "MAX_WORKERS": "7",
+        "MAX_QUEUE": "1000",
+        "MAX_LENGTH": "100",
+    }
+    with ingest(tmp_path, environ=environ) as service:
+        assert (service.status()["workers"], service.status()["queue_limit"]) == (7, 1000)
+        service.accept("x", path="/orders")
+        assert service.post("x" * 100, path="/orders").status_code == 413
+        service.until_landed()
+    assert [Path(key).name.split("-")[0] for key in objects(tmp_path, "orders")] == ["here"]
+
+
+def test_a_full_queue_refuses_says_when_to_come_again_and_takes_again(tmp_path):
+    with ingest(tmp_path, "--queue", "10", "--batch-age", "2s") as service:
+        for number in range(10):
+            service.accept(number)
+        refused = service.post("too much")
+        assert refused.status_code == 503
+        assert 1 <= int(refused.headers["Retry-After"]) <= 300
+        assert refused.json()["error"] == "queue_full"
+        assert service.status()["refused"] == {"queue_full": 1}
+        until(lambda: service.post("later").status_code == 200, what="room")
+        assert service.stop() == 0
+    assert sorted(map(str, payloads(tmp_path))) == sorted([*map(str, range(10)), "later"])
+
+
+def test_payloads_land_before_they_are_acknowledged_where_that_is_asked_for(tmp_path):
+    with ingest(tmp_path, "--ack", "object") as service:
+        assert service.accept("safe")["ack"] == "object"
+        assert payloads(tmp_path) == ["safe"]
+
+
+def test_each_payload_can_be_an_object(tmp_path):
+    with ingest(tmp_path, "--objects", "each") as service:
+        service.accept({"a": 1}, {"b": 2})
+        service.until_landed()
+        assert service.stop() == 0
+        assert service.log().count("objects = each") == 1
+    assert sorted(objects(tmp_path).values()) == [b'{"a":1}', b'{"b":2}']
+
+
+def test_a_function_gets_the_payloads(tmp_path):
+    (tmp_path / "shop.py").write_text(
+        "def store(payloads):\n"
+        "    with open('seen', 'a') as file:\n"
+        "        file.writelines(f'{p.id} {p.stream} {p.body.decode()}\\n' for p in payloads)\n"
+    )
+    with ingest(tmp_path, "--node", "here", to="shop:store") as service:
+        service.accept(1, 2)
+        service.until_landed()
+        assert service.stop() == 0
+    assert (tmp_path / "seen").read_text() == "here-1  1\nhere-2  2\n"
+
+
+def test_a_function_that_hangs_does_not_hold_the_stop(tmp_path):
+    (tmp_path / "shop.py").write_text("import time\ndef store(payloads):\n    time.sleep(600)\n")
+    with ingest(tmp_path, "--drain", "200ms", to="shop:store") as service:
+        service.accept("waits")
+        until(lambda: service.status()["workers_busy"], what="busy worker")
+        assert service.stop() == 0
+        assert "1 payloads wait in the journal" in service.log()
+    with ingest(tmp_path) as service:
+        service.until_landed()
+        assert service.stop() == 0
+    assert payloads(tmp_path) == ["waits"]
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path):
+    (tmp_path / "shop.py").write_text("import time\ndef store(payloads):\n    time.sleep(600)\n")
+    with ingest(tmp_path, "--drain", "1h", to="shop:store") as service:
+        service.accept("waits")
+        until(lambda: service.status()["workers_busy"], what="busy worker")
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: "a second signal stops at once" in service.log(), what="word of the stop")
+        assert service.stop() == 0
+
+
+def test_two_services_cannot_have_one_journal(tmp_path):
+    with ingest(tmp_path) as service:
+        free = ("--address", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+        ended = run(tmp_path, "ingest", "--plain", *free, "--state", "state")
+        assert ended.returncode == 1
+        assert len(ended.stderr.strip().splitlines()) == 1
+        assert "journal" in ended.stderr
+        assert service.accept(1)["accepted"] == 1
+        assert json.loads((tmp_path / "state" / "ingest" / "streams.json").read_text()) == {"": 0}
