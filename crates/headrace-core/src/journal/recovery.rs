@@ -1,6 +1,7 @@
 //! Opening a folder: what a process that ended in any way left behind becomes a journal again.
 //!
 //! Every segment is read once from its start, the last one twice; memory is one record and what the backlog needs.
+//! What is found may be in the kernel's memory only, contents and names alike: it is made safe before anyone builds on it.
 //! Nothing is removed but files that never got a safe header. A segment with a hole in it is copied to
 //! `{name}.damaged` before it can be removed with the rest; one whose header is lost is renamed to that.
 //! A new segment is only begun when something is appended: a full disk can be opened and drained.
@@ -97,6 +98,7 @@ pub(super) fn recover(folder: &Path, names: &[String], options: &Options, disk: 
     recovering.remove_unfinished(names)?;
     let notes = recovering.notes(names)?;
     let previous = recovering.segments(&headers, notes.next_payload())?;
+    disk.sync_folder(folder).map_err(|error| unreadable(folder, &error))?;
     let Recovering {
         mut state, mut report, ..
     } = recovering;
@@ -156,6 +158,7 @@ impl Recovering<'_> {
             Opening::Version(version) => return Err(unknown_version(&path, version)),
             Opening::Damaged => Notes::lost(file.length().map_err(read)?),
         };
+        rewrite(&*file, notes.extent.end).map_err(read)?;
         if notes.extent.holes > 0 {
             self.set_copy_aside(&*file, &path, &notes.extent);
         }
@@ -294,8 +297,8 @@ impl Recovering<'_> {
     }
 }
 
-/// Makes safe what was read. It may be in the kernel's memory only, and after a failed sync the kernel takes it for
-/// written: only writing it once more brings it to the disk.
+/// Makes safe what was read. After a failed sync the kernel takes for written what is not: only writing it once more
+/// brings it to the disk.
 fn rewrite(file: &dyn File, end: u64) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     let mut position = START;
