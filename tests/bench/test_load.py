@@ -40,10 +40,12 @@ def test_a_report_without_figures_is_an_error_that_shows_it():
         read_wrk("unable to connect to 127.0.0.1:1 Connection refused")
 
 
-def test_the_log_of_h2load_gives_sorted_durations():
-    assert read_log("1700000000000001\t200\t310\n1700000000000002\t200\t95\n") == (95, 310)
+def test_the_log_of_h2load_gives_starts_and_durations():
+    requests = read_log("1700000000000001\t200\t310\n1700000000000002\t200\t95\n")
+    assert requests == ((1700000000000001, 310), (1700000000000002, 95))
+    assert Paced(requests, 0).durations == [95, 310]
 
 
 @pytest.mark.parametrize(("percent", "duration"), [(0, 1), (50, 51), (99, 100), (100, 100)])
 def test_percentiles_are_by_nearest_rank(percent, duration):
-    assert Paced(tuple(range(1, 101)), 0).percentile(percent) == duration
+    assert Paced(tuple((0, each) for each in range(100, 0, -1)), 0).percentile(percent) == duration

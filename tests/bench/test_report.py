@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from xml.etree import ElementTree as ET
 
@@ -39,6 +40,15 @@ def test_the_table_shows_figures_the_ratio_and_the_target():
 def test_the_verdict_says_what_holds(measured, verdict):
     ((_, lines),) = tables([measured])
     assert lines[0][-1] == verdict
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(10.0, "<= 10.0 µs, reached"), (7.5, "<= 7.50 µs, missed")])
+def test_a_limit_holds_for_ours_alone(limit, verdict):
+    measured = row(target=None)
+    limited = Row(dataclasses.replace(measured.scenario, limit=limit), measured.samples, {})
+    ((_, lines),) = tables([limited])
+    assert lines[0][-1] == verdict
+    assert panels([limited])[0].wanted == limit
 
 
 def test_missing_and_invalid_are_shown_in_place_of_a_figure_and_explained():

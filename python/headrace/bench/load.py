@@ -1,8 +1,10 @@
 """Load and what came of it: wrk for HTTP/1.1, h2load for HTTP/2, both with the headers that a browser sends."""
 
+import functools
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,7 @@ HEADER_OPTIONS = tuple(part for header in BROWSER_HEADERS for part in ("-H", hea
 CONNECTIONS = 64
 CONNECTIONS_HTTP2 = 16
 PACED_CONNECTIONS = 32
-PATIENCE = 90  # seconds; no load takes more than 60
+PATIENCE = 30  # seconds that a generator may take beyond those that it was told to load for
 
 # One cipher and one group for all, so that no peer gains by having chosen a cheaper one.
 CIPHER = "TLS_AES_128_GCM_SHA256"
@@ -53,10 +55,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Paced:
-    """What came of requests that were sent at a fixed rate: their durations in microseconds, sorted."""
+    """What came of requests that were sent at a fixed rate: start and duration of each, in microseconds."""
 
-    durations: tuple[int, ...]
+    requests: tuple[tuple[int, int], ...]
     errors: int
+
+    @functools.cached_property
+    def durations(self) -> list[int]:
+        """Sorted."""
+        return sorted(duration for _, duration in self.requests)
 
     def percentile(self, percent: float) -> int:
         """The duration below which `percent` of them lie (nearest rank)."""
@@ -72,19 +79,31 @@ class Generator:
 
     def http1(self, url: str, seconds: int) -> Load:
         """Keeps a request under way on each of 64 connections of HTTP/1.1."""
-        return read_wrk(self.run(WRK.require(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *HEADER_OPTIONS, url))
+        pace = ("-t1", f"-c{CONNECTIONS}", f"-d{seconds}s")
+        return read_wrk(self.run(WRK.require(), *pace, *HEADER_OPTIONS, url, seconds=seconds))
 
     def http2(self, url: str, seconds: int, streams: int) -> Load:
         """Keeps `streams` requests under way on each of 16 connections of HTTP/2."""
         pace = (f"-c{CONNECTIONS_HTTP2}", f"-m{streams}", f"-D{seconds}")
-        return read_h2load(self.run(H2LOAD.require(), *pace, *HEADER_OPTIONS, url))
+        return read_h2load(self.run(H2LOAD.require(), *pace, *HEADER_OPTIONS, url, seconds=seconds))
 
-    def at_rate(self, url: str, seconds: int, rate: int) -> Paced:
-        """Sends `rate` requests a second by HTTP/1.1, whether or not the ones before were answered."""
+    def at_rate(
+        self,
+        url: str,
+        seconds: int,
+        rate: int,
+        *,
+        connections: int = PACED_CONNECTIONS,
+        options: Sequence[str] = HEADER_OPTIONS,
+    ) -> Paced:
+        """Sends `rate` requests a second by HTTP/1.1, whether or not the ones before were answered.
+
+        `options` are h2load's, and say what is sent.
+        """
         log = self.folder / "requests.log"
         log.unlink(missing_ok=True)
-        pace = ("--h1", f"-c{PACED_CONNECTIONS}", f"--rps={rate / PACED_CONNECTIONS:g}", f"-D{seconds}")
-        load = read_h2load(self.run(H2LOAD.require(), *pace, f"--log-file={log}", *HEADER_OPTIONS, url))
+        pace = ("--h1", f"-c{connections}", f"--rps={rate / connections:g}", f"-D{seconds}", f"--log-file={log}")
+        load = read_h2load(self.run(H2LOAD.require(), *pace, *options, url, seconds=seconds))
         return Paced(read_log(log.read_text()), load.errors)
 
     def negotiated(self, url: str) -> str:
@@ -92,8 +111,8 @@ class Generator:
         output = self.run(H2LOAD.require(), "-n1", "-c1", f"--tls13-ciphers={CIPHER}", url)
         return " ".join(re.findall(r"^(?:TLS Protocol|Cipher): (\S+)", output, re.MULTILINE))
 
-    def run(self, *command: str) -> str:
-        """What the command prints. Raises `OperationError` when it fails or does not end."""
+    def run(self, *command: str, seconds: int = 60) -> str:
+        """What the command prints, which is to take so long. Raises `OperationError` when it fails or does not end."""
         settings = self.folder / "openssl.cnf"
         settings.write_text(OPENSSL_SETTINGS)
         try:
@@ -102,11 +121,11 @@ class Generator:
                 capture_output=True,
                 text=True,
                 env={**os.environ, "OPENSSL_CONF": str(settings)},
-                timeout=PATIENCE,
+                timeout=seconds + PATIENCE,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise OperationError(f"{Path(command[0]).name} was not answered within {PATIENCE} s") from error
+            raise OperationError(f"{Path(command[0]).name} was not answered within {seconds + PATIENCE} s") from error
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise OperationError(f"{Path(command[0]).name} failed: {' / '.join(said[-2:])}")
@@ -128,9 +147,10 @@ def read_h2load(output: str) -> Load:
     return Load(_number(r"(\d+) succeeded", output), failed + redirected)
 
 
-def read_log(log: str) -> tuple[int, ...]:
-    """Sorted durations of the requests in h2load's log: start, status and microseconds on each line."""
-    return tuple(sorted(int(line.split("\t")[2]) for line in log.splitlines()))
+def read_log(log: str) -> tuple[tuple[int, int], ...]:
+    """Start and duration of each request in h2load's log: start, status and duration on each line, in microseconds."""
+    lines = (line.split("\t") for line in log.splitlines())
+    return tuple((int(start), int(duration)) for start, _, duration in lines)
 
 
 def _number(pattern: str, text: str) -> int:

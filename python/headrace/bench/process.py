@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,12 +82,32 @@ class Running:
         """Its id; what it starts in turn is found below it."""
         return self.popen.pid
 
+    def end(self, patience: float) -> Cpu:
+        """Asks it to end, waits, and returns what it has used in all its life, with the children it waited for.
+
+        Raises `OperationError` when it takes longer than `patience` seconds or ends with an error.
+        """
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.popen.terminate()
+        try:
+            code = self.popen.wait(patience)
+        except subprocess.TimeoutExpired as error:
+            raise OperationError(f"{self.name} did not end within {patience:g} s") from error
+        if code:
+            raise OperationError(f"{self.name} ended with {code}: {self.said()}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return Cpu(after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime)
+
     def check(self) -> None:
         """Raises `OperationError` with what it printed last when it has ended."""
         code = self.popen.poll()
         if code is not None:
-            said = self.log.read_text(errors="replace").strip().splitlines()
-            raise OperationError(f"{self.name} ended with {code}: {' / '.join(said[-3:]) or 'without a word'}")
+            raise OperationError(f"{self.name} ended with {code}: {self.said()}")
+
+    def said(self) -> str:
+        """The last three lines that it printed."""
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return " / ".join(lines[-3:]) or "without a word"
 
 
 @contextlib.contextmanager

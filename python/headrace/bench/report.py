@@ -50,11 +50,18 @@ def _ratios(row: Row) -> str:
 
 
 def _verdict(row: Row) -> str:
-    """Whether the first of ours, which is the one with the default settings, reached the target."""
-    if row.scenario.target is None:
-        return "-"
-    reached = f", {'reached' if _ours(row)[0] <= row.scenario.target else 'missed'}" if _ours(row) else ""
-    return f"<= {row.scenario.target:.2f}{reached}"
+    """Whether the first of ours, which is the one with the default settings, reached the target or the limit."""
+    target, limit = row.scenario.target, row.scenario.limit
+    if target is not None:
+        return f"<= {target:.2f}{_reached(next(iter(_ours(row)), None), target)}"
+    if limit is not None:
+        ours = next((row.figure(each.name) for each in row.scenario.contestants if each.ours), None)
+        return f"<= {number(limit)} {row.scenario.unit}{_reached(ours, limit)}"
+    return "-"
+
+
+def _reached(figure: float | None, most: float) -> str:
+    return "" if figure is None else ", reached" if figure <= most else ", missed"
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
@@ -106,7 +113,9 @@ def _bars(row: Row) -> list[Bar]:
 
 
 def _wanted(row: Row) -> float | None:
-    """The figure that would reach the target."""
+    """The figure that would reach the target or the limit."""
+    if row.scenario.limit is not None:
+        return row.scenario.limit
     best = row.best_peer()
     return row.scenario.target * best[1] if row.scenario.target and best else None
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace.bench.rig import Rig
 from headrace.bench.tools import Tool
@@ -10,12 +10,16 @@ from headrace.bench.tools import Tool
 
 @dataclass(frozen=True)
 class Sample:
-    """One measured figure in the scenario's unit; with errors, or failed for a reason, it counts for nothing."""
+    """One measured figure in the scenario's unit; with errors, or failed for a reason, it counts for nothing.
+
+    `series` is what was seen meanwhile: by what it is (`"memory, MiB"`) the points (seconds, value).
+    """
 
     value: float
     errors: int = 0
     note: str = ""
     failure: str = ""
+    series: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
 
     @property
     def valid(self) -> bool:
@@ -37,7 +41,8 @@ class Contestant:
 class Scenario:
     """A piece of work and what it is measured in; less is better.
 
-    `target` is the wanted ratio of ours to the best peer, or to the best of those that `against` names.
+    `target` is the wanted ratio of ours to the best peer, or to the best of those that `against` names; `limit` is the
+    most that ours may be.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Scenario:
     contestants: tuple[Contestant, ...]
     target: float | None = None
     against: tuple[str, ...] = ()
+    limit: float | None = None
 
 
 @dataclass(frozen=True)

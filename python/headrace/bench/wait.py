@@ -20,8 +20,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def until_answered(url: str, process: Running, *, bodies: int = 1) -> None:
-    """Returns when `GET url` was answered with 200, and with so many different bodies.
+def until_answered(url: str, process: Running, *, bodies: int = 1, post: bytes = b"") -> None:
+    """Returns when `GET url` was answered with 200, and with so many different bodies; with `post` it is posted.
 
     Raises `OperationError` when the process ends or takes too long.
     """
@@ -32,18 +32,33 @@ def until_answered(url: str, process: Running, *, bodies: int = 1) -> None:
         process.check()
         if time.monotonic() > deadline:
             raise OperationError(f"{process.name} did not answer on {url} within {PATIENCE:g} s: {status}")
-        status, body = _get(url)
+        status, body = ask(url, post)
         if status == 200:
             seen.add(body)
         if len(seen) < bodies:
             time.sleep(PAUSE)
 
 
-def _get(url: str) -> tuple[int | str, bytes]:
-    """The status and body of one GET, or what went wrong."""
-    connection = _connection(url)
+def until_open(port: int, process: Running) -> None:
+    """Returns when `port` takes connections. Raises `OperationError` when the process ends or takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        process.check()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise OperationError(f"{process.name} did not listen within {PATIENCE:g} s: {error}") from error
+            time.sleep(PAUSE)
+        else:
+            return
+
+
+def ask(url: str, post: bytes = b"") -> tuple[int | str, bytes]:
+    """The status and body of one GET, or of one POST where there is something to post; or what went wrong."""
+    connection, path = _connection(url), urlsplit(url).path or "/"
     try:
-        connection.request("GET", "/")
+        connection.request("POST" if post else "GET", path, post or None)
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:

@@ -18,9 +18,9 @@ from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress, table
 from headrace.errors import OperationError, UsageError
 
-HELP = """Measure headrace beside nginx, HAProxy, h2o and Caddy.
+HELP = """Measure headrace beside nginx, HAProxy, h2o, Caddy and others of their kind.
 
-Each proxy runs alone on one core, load and backend on another. What a figure means: docs/bench.md.
+Each runs alone on one core, load and backend on another. What a figure means: docs/bench.md.
 
 \b
 SCENARIO, one or more of these, or all:
@@ -30,6 +30,8 @@ SCENARIO, one or more of these, or all:
   latency    what is added to the 99th percentile at half load
   servers    a thousand servers against two
   stack      everything between the browser and an app
+  ingest, ingest-latency   a POST of 3 payloads, synced before the reply
+  ingest-durable           the same beside NATS JetStream
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))
@@ -46,7 +48,7 @@ CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each i
 @click.argument("scenario", nargs=-1, metavar="[SCENARIO]...", type=click.Choice([each.name for each in SCENARIOS]))
 @click.option(
     "--seconds",
-    type=click.IntRange(1, 60),
+    type=click.IntRange(1, 3600),
     metavar="N",
     default=DEFAULT.seconds,
     show_default=True,

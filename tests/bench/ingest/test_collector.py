@@ -1,0 +1,71 @@
+import json
+import time
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from headrace.bench.ingest.bodies import collections
+from headrace.bench.ingest.collector import acceptor, go
+from headrace.bench.ingest.store import BUCKET, store
+from headrace.bench.tools import GO
+
+COLLECTION = next(collections(1)).encode()
+
+
+def status(url, body=None, method="POST"):
+    try:
+        with urlopen(Request(url, body, method=method), timeout=10) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code
+
+
+def until(holds, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_acceptor_keeps_what_it_takes_and_tells_its_syncs(rig):
+    with acceptor(rig) as collector:
+        for _ in range(3):
+            with urlopen(collector.url, COLLECTION, timeout=10) as answer:
+                told = json.loads(answer.read())
+        assert (told["accepted"], told["last"], told["ack"]) == (3, 9, "disk")
+        assert status(collector.url, b"nonsense") == 400
+        used = collector.process.end(10.0)
+        assert used.total > 0
+        assert collector.process.said() == "syncs 3"
+
+
+@pytest.mark.parametrize("shape", ["pool", "goroutines", "one"])
+def test_each_shape_in_go_uploads_each_payload_once(rig, need, shape):
+    need(GO)
+    with (
+        store(rig) as target,
+        go(rig, shape, workers=2, queue=4, to=f"{target.url}/{BUCKET}", environ=target.environ) as collector,
+    ):
+        for _ in range(5):
+            assert status(collector.url, COLLECTION) == 200
+        until(lambda: target.objects() >= 15)
+        assert target.objects() == 15
+        assert collector.process.said() == "without a word"
+
+
+def test_the_service_in_go_refuses_what_is_no_collection(rig, need):
+    need(GO)
+    with go(rig) as collector:
+        assert status(collector.url, b"nonsense") == 400
+        assert status(collector.url, method="GET") == 405
+
+
+def test_an_upload_takes_as_long_as_the_store_is_told(rig, need):
+    need(GO)
+    with store(rig, delay=0.2, most=1) as target:
+        began = time.monotonic()
+        for _ in range(2):
+            assert status(f"{target.url}/{BUCKET}/key", b"content", "PUT") == 200
+        assert time.monotonic() - began >= 0.4
+        assert target.objects() == 2

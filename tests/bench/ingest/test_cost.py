@@ -1,0 +1,37 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from headrace.bench.ingest.cost import ACCEPTING, payloads_of
+from headrace.bench.ingest.disk import syncs_a_second
+from headrace.bench.ingest.durable import published
+from headrace.bench.tools import GO, NATS, WRK
+
+
+@pytest.mark.parametrize("contestant", ACCEPTING.contestants, ids=lambda each: each.name)
+def test_each_contestant_of_accepting_is_measured(rig, need, contestant):
+    need(*contestant.tools)
+    sample = contestant.measure(rig)
+    assert sample.valid, sample
+    assert sample.value > 0
+    assert "POST/min" in sample.note
+
+
+def test_jetstream_acknowledges_what_is_published(rig, need):
+    need(NATS, GO, WRK)
+    sample = published(rig)
+    assert sample.valid, sample
+    assert sample.value > 0
+
+
+def test_an_objects_name_tells_how_many_payloads_it_holds():
+    assert payloads_of(Path("dt=2026-01-05/hour=08/bench-0000000000000001-0000000000000300.ndjson.gz")) == 300
+    assert payloads_of(Path("something-else")) == 0
+
+
+def test_the_disks_syncs_are_counted_once_for_a_run(rig):
+    assert syncs_a_second(rig) > 0
+    assert syncs_a_second(rig) == syncs_a_second(rig)
+    assert syncs_a_second(dataclasses.replace(rig)) > 0
+    assert not (rig.setting.folder / "disk").exists()
