@@ -56,6 +56,12 @@ impl Coding {
             Self::Identity => Ok(body),
             Self::Gzip => read_all(MultiGzDecoder::new(&body[..]), most),
             Self::Zstd => {
+                // A frame that tells its content's size may make that its window, too.
+                if let Ok(Some(size)) = zstd::zstd_safe::get_frame_content_size(&body)
+                    && size > most as u64
+                {
+                    return Err(CodingError::TooLarge);
+                }
                 let mut decoder = zstd::Decoder::with_buffer(&body[..]).map_err(|_| CodingError::Malformed)?;
                 decoder
                     .window_log_max(ZSTD_WINDOW)
@@ -131,6 +137,11 @@ mod tests {
             assert!(bomb.len() < 100_000);
             assert_eq!(coding.decode(bomb, 1_000_000), Err(CodingError::TooLarge));
         }
+        let told = zstd::bulk::compress(&zeros, 3).unwrap_or_default();
+        assert_eq!(
+            Coding::Zstd.decode(BytesMut::from(&told[..]), 1_000_000),
+            Err(CodingError::TooLarge)
+        );
     }
 
     proptest! {

@@ -85,6 +85,10 @@ pub trait Exchange {
     /// The connection shall end with this response, where it carries one exchange at a time. Before `start`.
     fn close_after(&mut self) {}
 
+    /// Nobody will read the rest of the request's body: where that is the connection's end, the response says so. Before
+    /// `start`.
+    fn leave_body(&mut self) {}
+
     /// Queues the final response's head; `fields` are end-to-end ones without framing.
     fn start<'f>(&mut self, status: u16, reason: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody);
 

@@ -13,6 +13,9 @@ use serde_json::{error::Category, value::RawValue};
 /// limits lie above this (`serde_json` has the same).
 pub const MAX_DEPTH: usize = 128;
 
+/// How many characters of an error's beginning, and of its end, are told.
+const QUOTED: usize = 120;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Collection<'a> {
@@ -45,10 +48,21 @@ impl Malformed {
 
 impl From<serde_json::Error> for Malformed {
     fn from(error: serde_json::Error) -> Self {
-        match error.classify() {
-            Category::Data => Self::new(format_args!("The body is not a collection: {error}")),
-            _ => Self::new(format_args!("The body is not JSON: {error}")),
-        }
+        let what = match error.classify() {
+            Category::Data => "a collection",
+            _ => "JSON",
+        };
+        Self::new(format_args!("The body is not {what}: {}", abridged(&error.to_string())))
+    }
+}
+
+/// An error may quote what it complains of, however long that is; its beginning and its end, which tells the place, stay.
+fn abridged(error: &str) -> Cow<'_, str> {
+    let begin = error.char_indices().nth(QUOTED).map(|(at, _)| at);
+    let end = error.char_indices().nth_back(QUOTED).map(|(at, _)| at);
+    match (begin, end) {
+        (Some(begin), Some(end)) if begin < end => format!("{} ... {}", &error[..begin], &error[end..]).into(),
+        _ => error.into(),
     }
 }
 
@@ -180,6 +194,14 @@ mod tests {
             assert!(
                 error.as_ref().is_some_and(|error| error.contains(why)),
                 "{body}: {error:?}"
+            );
+        }
+        for long in [r#"{"NAME": 1}"#, r#"{"version": "1", "data": "NAME"}"#] {
+            let body = long.replace("NAME", &"é".repeat(100_000));
+            let error = parse(body.as_bytes()).err().map(|error| error.to_string());
+            assert!(
+                error.is_some_and(|error| error.len() < 1000 && error.contains("at line 1 column")),
+                "{long}"
             );
         }
         let broken = b"{\"version\": \"1\", \"token\": \"\", \"data\": [\"\xff\"]}";

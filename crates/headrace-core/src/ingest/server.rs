@@ -265,6 +265,7 @@ impl Server {
     async fn send_refusal(&self, exchange: &mut impl Exchange, refusal: &Refusal) {
         let status = refusal.why.status();
         self.thread.counters().refuse(refusal.why);
+        exchange.leave_body();
         let body = serde_json::json!({"error": refusal.why.code(), "message": refusal.message});
         let wait = self.ingest.retry_after.load(Ordering::Relaxed).max(1).to_string();
         let extra = match status {

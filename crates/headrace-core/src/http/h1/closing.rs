@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How much of an unwanted body is read to save the connection; nginx and Apache are as patient.
-const DRAIN: usize = 64 * 1024;
+pub(super) const DRAIN: usize = 64 * 1024;
 /// How much of it is read so that a reset does not destroy the response on its way (RFC 9112, 9.6), and for how long.
 const LINGER_BYTES: usize = 16 * DRAIN;
 const LINGER: Duration = Duration::from_secs(2);

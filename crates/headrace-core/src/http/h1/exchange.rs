@@ -8,7 +8,7 @@ use std::{
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
-use super::{Connection, Reply};
+use super::{Connection, Reply, closing::DRAIN};
 use crate::{
     http::{
         exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
@@ -82,6 +82,12 @@ impl<S: ClientStream> Exchange for Connection<S> {
 
     fn close_after(&mut self) {
         self.keep_alive = false;
+    }
+
+    fn leave_body(&mut self) {
+        if self.decoder.remaining().is_none_or(|left| left > DRAIN as u64) {
+            self.keep_alive = false;
+        }
     }
 
     fn start<'f>(&mut self, status: u16, phrase: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
