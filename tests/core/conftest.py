@@ -14,11 +14,13 @@ from headrace._core import Balancer, BalancerOptions, Engine, Event, Limits, Rou
 from .app_server import AppServer, Script
 from .certificates import Authority, Leaf
 from .http2 import Http2Client
-from .process import Process
+from .ingest_service import Service as IngestService
+from .process import Process, balancer
 from .wire import Client, eventually
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from headrace._core import Listener, ServerStats
 
@@ -189,12 +191,33 @@ def balancers(authority: Authority) -> Iterator[StartBalancer]:
 
 
 @pytest.fixture
+def start_ingest(tmp_path: Path, tls: Tls, authority: Authority) -> Iterator[Callable[..., IngestService]]:
+    """Starts ingest servers, each with a journal in a folder of its own unless one is named."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            *,
+            http2: bool = False,
+            folder: str = "journal",
+            journal: dict[str, Any] | None = None,
+            limits: dict[str, Any] | None = None,
+            **options: Any,
+        ) -> IngestService:
+            secure = (tls, authority.client_context("h2")) if http2 else None
+            service = IngestService(tmp_path / folder, journal or {}, options, limits=limits or {}, tls=secure)
+            stack.callback(service.close)
+            return service
+
+        yield start
+
+
+@pytest.fixture
 def start_process() -> Iterator[Callable[..., Process]]:
     """Starts balancers in processes of their own."""
     with contextlib.ExitStack() as stack:
 
         def start(server: str, **options: Any) -> Process:
-            process = Process(server, **options)
+            process = balancer(server, **options)
             stack.callback(process.close)
             return process
 

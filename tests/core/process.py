@@ -1,4 +1,4 @@
-"""A balancer in a process of its own, whose memory and open files are its own too."""
+"""The core in a process of its own, whose memory and open files are its own too."""
 
 from __future__ import annotations
 
@@ -28,17 +28,36 @@ BALANCER = textwrap.dedent(
 )
 
 
-class Process:
-    """Balances to one server; `files` is its limit of open files, 0 leaves it."""
+INGEST = textwrap.dedent(
+    """
+    import sys
+    from headrace._core import Engine, IngestServer, Journal, Tls
 
-    def __init__(self, server: str, *, files: int = 0) -> None:
+    folder, chain, key = sys.argv[1:]
+    journal = Journal(folder, reserve_bytes=0)
+    server = IngestServer(journal)
+    engine = Engine(threads=1)
+    listeners = [engine.listen("127.0.0.1:0", server, tls=tls) for tls in (None, Tls([(chain, key)]))]
+    print(*(listener.address for listener in listeners), flush=True)
+    sys.stdin.read()
+    engine.stop(0)
+    journal.close()
+    """
+)
+
+
+class Process:
+    """Runs a script that prints its addresses and ends with its input."""
+
+    def __init__(self, script: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", BALANCER, server, str(files)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-c", script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.address = self._process.stdout.readline().strip()
+        self.addresses = self._process.stdout.readline().split()
+
+    @property
+    def address(self) -> str:
+        return self.addresses[0]
 
     def resident(self) -> int:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -46,4 +65,16 @@ class Process:
         return int(kilobytes) * 1024
 
     def close(self) -> None:
-        self._process.communicate(timeout=PATIENCE)
+        """Ends it, if that was not done before."""
+        if self._process.returncode is None:
+            self._process.communicate(timeout=PATIENCE)
+
+
+def balancer(server: str, *, files: int = 0) -> Process:
+    """Balances to one server; `files` is its limit of open files, 0 leaves it."""
+    return Process(BALANCER, server, str(files))
+
+
+def ingest(folder: Path, certificate: tuple[str, str]) -> Process:
+    """Listens on two addresses, plain and with TLS."""
+    return Process(INGEST, str(folder), *certificate)

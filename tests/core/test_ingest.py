@@ -5,73 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 
-from headrace._core import Engine, IngestOptions, IngestServer, Journal, Limits
-
-from .wire import PATIENCE, Client, Message, eventually, request
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from .ingest_service import collection, post, told
+from .wire import PATIENCE, eventually
 
 MEGABYTE = 1 << 20
 
 
-class Service:
-    """An ingest server on a free port, and the journal behind it."""
-
-    def __init__(self, folder: Path, journal: dict[str, Any], options: dict[str, Any]) -> None:
-        self.journal = Journal(folder, **{"reserve_bytes": 0, "retain": 600.0, **journal})
-        self.server = IngestServer(self.journal, IngestOptions(**options))
-        self.clients: list[Client] = []
-        self.engine = Engine(threads=1, limits=Limits(body_idle_timeout=0.5))
-        self.listener = self.engine.listen("127.0.0.1:0", self.server)
-
-    def client(self) -> Client:
-        self.clients.append(Client(self.listener.address))
-        return self.clients[-1]
-
-    def post(self, body: bytes | str, *fields: str, target: str = "/") -> Message:
-        data = body.encode() if isinstance(body, str) else body
-        return self.client().exchange("POST", target, f"Content-Length: {len(data)}", *fields, body=data)
-
-    def kept(self) -> list[bytes]:
-        slices = self.journal.open_from(0, max_payloads=10_000, max_bytes=1 << 30)
-        return [line for piece in slices for line in piece.lines.splitlines()]
-
-    def close(self) -> None:
-        for client in self.clients:
-            client.close()
-        self.engine.stop(0.0)
-        self.journal.close()
-
-
-Start = Callable[..., Service]
-
-
-@pytest.fixture
-def start(tmp_path) -> Iterator[Start]:
-    started = []
-
-    def begin(*, journal: dict[str, Any] | None = None, folder: str = "journal", **options: Any) -> Service:
-        started.append(Service(tmp_path / folder, journal or {}, options))
-        return started[-1]
-
-    yield begin
-    for each in started:
-        each.close()
-
-
-def collection(*payloads: object, token: str = "") -> str:
-    return json.dumps({"version": "1", "token": token, "data": payloads})
-
-
-def told(reply: Message) -> dict[str, Any]:
-    return json.loads(reply.body)
+@pytest.fixture(params=["http1", "http2"])
+def start(request, start_ingest):
+    """Starts ingest servers; each test is done over either protocol."""
+    return lambda **options: start_ingest(http2=request.param == "http2", **options)
 
 
 def test_what_is_accepted_is_numbered_and_in_the_journal(start):
@@ -127,13 +74,12 @@ BAD = {
 def test_what_is_no_collection_is_refused_and_nothing_of_it_kept(start, body):
     service = start()
     client = service.client()
-    reply = client.exchange("POST", "/", f"Content-Length: {len(body)}", body=body)
+    reply = post(client, body)
     assert (reply.status, told(reply)["error"]) == (400, "bad_request")
     assert reply["content-type"] == "application/json; charset=UTF-8"
     assert service.kept() == []
     # A mistake in one collection is none in the connection.
-    good = collection(1).encode()
-    assert client.exchange("POST", "/", f"Content-Length: {len(good)}", body=good).status == 200
+    assert post(client, collection(1)).status == 200
 
 
 def test_only_configured_tokens_are_let_in(start):
@@ -148,7 +94,7 @@ def test_only_configured_tokens_are_let_in(start):
 def test_only_post_is_understood(start):
     client = start().client()
     for method in ("GET", "PUT", "DELETE", "OPTIONS"):
-        reply = client.exchange(method, "/")
+        reply = post(client, b"", method=method)
         assert (reply.status, reply["allow"]) == (405, "POST")
 
 
@@ -177,16 +123,12 @@ def test_a_collection_may_come_compressed(start):
 
 def test_a_body_over_the_limit_is_refused_before_it_is_sent(start):
     service = start(max_length=1000)
-    client = service.client()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n")
-    assert client.response().status == 413
+    assert service.begin(b"", "Content-Length: 1001").status == 413
 
 
 def test_a_body_that_grows_over_the_limit_is_refused(start):
     service = start(max_length=1000)
-    client = service.client()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"3e9\r\n" + b"x" * 1001)
-    assert client.response().status == 413
+    assert service.begin(b"x" * 1001).status == 413
     bomb = gzip.compress(collection("x" * 50_000_000).encode())
     assert len(bomb) < 100_000
     assert start(folder="other").post(bomb, "Content-Encoding: gzip").status == 413
@@ -218,9 +160,7 @@ def test_a_full_queue_says_when_to_come_back_before_the_body_is_sent(start):
     service = start(journal={"max_payloads": 3})
     service.server.set_retry_after(7.2)
     assert service.post(collection(1, 2, 3)).status == 200
-    client = service.client()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
-    reply = client.response()
+    reply = service.begin(b"", "Content-Length: 100000")
     assert (reply.status, told(reply)["error"], reply["retry-after"]) == (503, "queue_full", "8")
     (seal,) = [service.journal.seal(0, 1, 3, b"")]
     service.journal.landed(seal.id)
@@ -256,9 +196,7 @@ def test_object_says_what_holds_when_landing_takes_too_long(start):
 
 def test_a_client_that_stops_in_the_middle_is_told_and_nothing_kept(start):
     service = start()
-    client = service.client()
-    client.send(b'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"version"')
-    assert client.response().status == 408
+    assert service.begin(b'{"version"', "Content-Length: 100").status == 408
     assert service.kept() == []
 
 
@@ -266,17 +204,15 @@ def test_a_client_that_leaves_while_it_waits_leaves_nothing_waiting(start):
     service = start(ack="object")
     for number in range(1, 20):
         client = service.client()
-        body = collection(number).encode()
-        client.send(request("POST", "/", f"Content-Length: {len(body)}", body=body))
+        asked = client.say(collection(number).encode(), end=True)
         assert service.journal.wait(number, PATIENCE)
-        client.reset()
+        client.give_up(asked)
     assert len(service.kept()) == 19
 
 
 def test_bodies_under_way_are_bounded_together(start):
     service = start(max_length=MEGABYTE, max_reading=MEGABYTE)
-    slow = service.client()
-    slow.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b" " * 900_000)
+    service.client().say(b" " * 900_000, "Content-Length: 1000000")
     big = b" " * 500_000
     refused = lambda: service.post(big).status == 503  # noqa: E731
     assert eventually(refused)
@@ -288,10 +224,7 @@ def test_many_at_once_share_syncs_and_get_numbers_of_their_own(start):
 
     def posts() -> None:
         client = service.client()
-        body = collection(1, 2).encode()
-        for _ in range(50):
-            reply = client.exchange("POST", "/", f"Content-Length: {len(body)}", body=body)
-            firsts.append(told(reply)["first"])
+        firsts.extend(told(post(client, collection(1, 2)))["first"] for _ in range(50))
 
     threads = [threading.Thread(target=posts) for _ in range(8)]
     for thread in threads:
