@@ -14,6 +14,7 @@ from headrace.settings import (
     BalancerSettings,
     ClientLimits,
     ForwardingOptions,
+    IngestSettings,
     TlsSettings,
     explain,
     load,
@@ -35,6 +36,17 @@ def test_a_flag_comes_before_the_environment_before_the_file_before_the_default(
     environ = {"HEADRACE_APP_PORT": "3002"}
     assert load(AppSettings, {}, environ=environ).port == 3002
     assert load(AppSettings, {"port": 3003}, environ=environ).port == 3003
+
+
+def test_a_second_name_of_a_variable_comes_after_the_first_and_before_the_file(file):
+    file.write_text("[ingest]\nworkers = 1\n")
+    assert load(IngestSettings, {}, environ={"MAX_WORKERS": "2"}).workers == 2
+    assert load(IngestSettings, {}, environ={"MAX_WORKERS": "2", "HEADRACE_INGEST_WORKERS": "3"}).workers == 3
+    assert load(IngestSettings, {"workers": "4"}, environ={"MAX_WORKERS": "2"}).workers == 4
+    sources = {
+        row.key: row.source for row in explain(IngestSettings, {}, environ={"MAX_QUEUE": "5", "MAX_LENGTH": "1k"})
+    }
+    assert (sources["queue"], sources["max_length"]) == ("MAX_QUEUE", "MAX_LENGTH")
 
 
 def test_the_source_of_each_setting_is_told(file):
@@ -216,6 +228,8 @@ def test_the_verb_shows_settings_and_hides_the_token(headrace):
         "source": "HEADRACE_BALANCER_ADDRESS",
     }
     assert "s3cret" not in done.stdout + headrace("settings", environ=environ).stdout
+    tokens = {"HEADRACE_INGEST_TOKENS": "s3cret, other"}
+    assert "s3cret" not in headrace("settings", "ingest", environ=tokens).stdout
 
 
 def test_the_verb_prints_the_sample(headrace):

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
 from headrace.ingest.metrics import LandingCollector
-from headrace.ingest.tally import Tally
+from headrace.ingest.tally import Durations, Tally
 
 
 def text(tally: Tally, **gauges: float) -> list[str]:
@@ -43,3 +43,13 @@ def test_uploads_have_a_histogram():
 
 def test_what_is_so_now_is_read_at_each_scrape():
     assert "headrace_ingest_oldest_seconds 12.5" in text(Tally(), oldest_seconds=12.5)
+
+
+def test_percentiles_are_bounds_of_buckets():
+    durations = Durations()
+    assert durations.percentile(50) == 0.0
+    for seconds in (0.001, 0.02, 0.02, 0.3):
+        durations.add(seconds)
+    assert [durations.percentile(percent) for percent in (1, 25, 50, 75, 99)] == [0.01, 0.01, 0.025, 0.025, 0.5]
+    durations.add(1000.0)
+    assert durations.percentile(100) == 60.0

@@ -24,9 +24,9 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def s3_server() -> Iterator[str]:
-    """The URL of a moto server with an empty bucket."""
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+def s3_server(port: int = 0) -> Iterator[str]:
+    """The URL of a moto server with an empty bucket; port 0 is a free one."""
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         url = _announced(process)

@@ -1,4 +1,4 @@
-"""How verbs talk to the admin port of a running balancer."""
+"""How verbs talk to the admin port of a running service."""
 
 import ssl
 from collections.abc import Iterator
@@ -17,31 +17,40 @@ TIMEOUT = 10.0  # seconds for a call
 
 @contextmanager
 def admin_client(common: Common, balancer: str | None, ca: Path | None) -> Iterator[httpx.Client]:
-    """A client of the admin port at `balancer` (a URL; None: the address of the settings), with the token.
+    """A client of the balancer's admin port at `balancer` (a URL; None: the address of the settings).
 
-    It is verified by `ca` (None: the local authority). Raises `OperationError` when it can't be reached or verified.
+    It shows the token, and verifies by `ca` (None: the local authority). Raises `OperationError` when the port can't
+    be reached or verified.
     """
     settings = load(BalancerSettings, {}, file=common.settings_file)
-    state = common.state
     url = balancer or f"https://{settings.admin}"
-    token = settings.token or state.token()
+    with client_of("the balancer", common, url, settings.token, ca) as client:
+        yield client
+
+
+@contextmanager
+def client_of(name: str, common: Common, url: str, token: str | None, ca: Path | None) -> Iterator[httpx.Client]:
+    """The same for any service: `name` is what errors call it, a token of None is the state folder's."""
+    state = common.state
+    token = token or state.token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     verified = _verified_by(ca or state.ca)
     try:
         with httpx.Client(base_url=url, verify=verified, headers=headers, timeout=TIMEOUT, trust_env=False) as client:
             yield client
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise OperationError(f"cannot reach the balancer at {url}: {error}", hint="is it running there?") from error
+        raise OperationError(f"cannot reach {name} at {url}: {error}", hint="is it running there?") from error
 
 
 def answer(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever JSON says
-    """What the balancer answered. Raises `OperationError` with its own words when it refused."""
+    """What the service answered. Raises `OperationError` with its own words when it refused."""
     try:
         content = response.json()
-    except ValueError:
-        raise OperationError(f"what answers at {response.url} is not a balancer's admin port") from None
-    if response.is_error:
-        raise OperationError(f"the balancer refused: {content['message']}")
+        refusal = content["message"] if response.is_error else None
+    except (ValueError, KeyError, TypeError):
+        raise OperationError(f"what answers at {response.url} is not an admin port of headrace") from None
+    if refusal is not None:
+        raise OperationError(f"{response.url.host}:{response.url.port} refused: {refusal}")
     return content
 
 
@@ -49,5 +58,5 @@ def _verified_by(authority: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(authority))
     except (OSError, ssl.SSLError) as error:
-        hint = "start `headrace balance` on this machine first, or give --ca FILE"
+        hint = "start the service on this machine first, or give --ca FILE"
         raise OperationError(f"cannot read the authority {authority}: {error}", hint=hint) from error

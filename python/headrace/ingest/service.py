@@ -26,6 +26,7 @@ from headrace.ingest.intake import IntakeCollector
 from headrace.ingest.landing import Landing, Plan
 from headrace.ingest.manifest import Manifest
 from headrace.ingest.metrics import LandingCollector
+from headrace.ingest.noting import NotingSink
 from headrace.ingest.pulse import Pulse
 from headrace.ingest.streams import Streams, streams
 from headrace.ingest.tally import Tally
@@ -99,7 +100,9 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     }
     collectors = (IntakeCollector(engine.counters, journal.status), LandingCollector(tally, gauges))
     access = Access(token, credentials.names, open=settings.open)
-    admin = Admin(pulse, landing, letters, sink, collectors, access, ready=lambda: not stop.asked.is_set())
+    admin = Admin(
+        pulse, landing, letters, NotingSink(sink, manifest), collectors, access, ready=lambda: not stop.asked.is_set()
+    )
     port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)
     _tell_of(journal, settings)
     listener = engine.listen(settings.address, server, tls=tls)

@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, NotSupportedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from headrace.errors import UsageError
+from headrace.errors import OperationError, UsageError
 from headrace.sinks.batch import EACH, Batch
 from headrace.sinks.durable import sync
 from headrace.sinks.encoding import FORMATS, Format
@@ -58,9 +58,13 @@ class ObjectStoreSink:
         """The sink below `url`: `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`.
 
         Endpoint, region and credentials are those of the environment, as the store's own tools read them.
-        Raises `UsageError` for a URL that names no store, or a folder that can't be made.
+        Raises `UsageError` for a URL that names no store, or a folder that can't be made, `OperationError` for one that
+        can't be written.
         """
-        return cls(open_store(url), url, uploads)
+        store = open_store(url)
+        if isinstance(store, LocalStore) and store.prefix and not os.access(store.prefix, os.W_OK | os.X_OK):
+            raise OperationError(f"the folder {store.prefix} can't be written", hint="choose another target")
+        return cls(store, url, uploads)
 
     async def put(self, batch: Batch) -> Receipt:
         """Creates the batch's object or objects."""

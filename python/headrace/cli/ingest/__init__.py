@@ -7,6 +7,11 @@ from headrace.cli.options import examples
 
 VERBS = {
     "run": "Run the service (the default).",
+    "status": "Show rates, the queue and what was refused.",
+    "where": "Tell which object holds a payload.",
+    "replay": "Give the dead letters back.",
+    "query": "Run SQL over what has landed.",
+    "workers": "Change how many batches land at once.",
 }
 
 
@@ -15,7 +20,7 @@ VERBS = {
     verbs=VERBS,
     package=__name__,
     default="run",
-    epilog=examples("headrace ingest --to s3://bucket/raw", "headrace ingest run --help"),
+    epilog=examples("headrace ingest --to s3://bucket/raw", "headrace ingest status", "headrace ingest run --help"),
 )
 def command() -> None:
     """Take posted payloads, acknowledge them when they are on disk, and land each once."""

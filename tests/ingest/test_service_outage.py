@@ -1,0 +1,77 @@
+"""The target is away, wrong or slow: everything that was acknowledged waits in the journal, and lands once it can."""
+
+import gzip
+import json
+import socket
+
+import httpx
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from ..sinks.store_server import BUCKET, environment, s3_server  # noqa: TID252 - both need an S3 server
+from .service_process import ingest, payloads, until
+
+pytest.importorskip("headrace._core", reason="the compiled core is not installed")
+
+MENDED = 120.0  # seconds; pauses between attempts have doubled meanwhile
+
+
+@pytest.fixture
+def store_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def landed(url: str) -> list[str]:
+    """All payloads in the bucket."""
+    said = {name.lower(): value for name, value in environment(url).items()}
+    store = S3Store(BUCKET, config=said, client_options={"allow_http": True})
+    keys = sorted(entry["path"] for entries in obstore.list(store) for entry in entries)
+    bodies = (bytes(obstore.get(store, key).bytes()) for key in keys)
+    return [json.loads(line) for body in bodies for line in gzip.decompress(body).splitlines()]
+
+
+def test_a_store_that_is_away_delays_and_loses_nothing(tmp_path, store_port):
+    url = f"http://127.0.0.1:{store_port}"
+    with ingest(tmp_path, to=f"s3://{BUCKET}/raw", environ=environment(url)) as service:
+        service.accept("before it came")
+        until(lambda: service.status()["failed_uploads"].get("transient"), what="failed upload")
+        assert service.status()["queue"] == 1
+        assert service.admin.get("/readyz").status_code == 200
+        with s3_server(store_port):
+            service.until_landed(MENDED)
+            service.accept("while it was there")
+            service.until_landed(MENDED)
+            assert landed(url) == ["before it came", "while it was there"]
+        service.accept("after it went")
+        until(lambda: service.status()["queue"] == 1, what="waiting payload")
+        with s3_server(store_port):
+            service.until_landed(MENDED)
+            assert landed(url) == ["after it went"]
+        assert service.stop() == 0
+
+
+def test_a_bucket_that_is_missing_holds_everything_and_is_told(tmp_path):
+    with s3_server() as url, ingest(tmp_path, to="s3://nowhere/raw", environ=environment(url)) as service:
+        service.accept(1)
+        until(lambda: service.status()["held"], what="alarm")
+        assert "headrace_ingest_held 1.0" in service.admin.get("/metrics").text
+        assert "nothing lands" in service.log()
+        assert service.accept(2)["ack"] == "disk"
+        httpx.put(f"{url}/nowhere").raise_for_status()
+        service.until_landed(MENDED)
+        assert service.status()["held"] == ""
+        assert service.status()["landed"] == 2
+
+
+def test_what_waits_for_a_store_survives_a_restart_to_another_target(tmp_path, store_port):
+    away = environment(f"http://127.0.0.1:{store_port}")
+    with ingest(tmp_path, "--drain", "100ms", to=f"s3://{BUCKET}/raw", environ=away) as service:
+        service.accept(1, 2, 3)
+        until(lambda: service.status()["failed_uploads"].get("transient"), what="failed upload")
+        assert service.stop() == 0
+    with ingest(tmp_path) as service:
+        service.until_landed()
+        assert service.stop() == 0
+    assert payloads(tmp_path) == [1, 2, 3]
