@@ -1,5 +1,6 @@
 """`headrace ingest` that can't start says why in one line; verbs that can't reach it, too."""
 
+import os
 import socket
 
 import pytest
@@ -67,6 +68,18 @@ def test_a_target_that_is_a_file_is_named(fails, tmp_path):
 def test_a_journal_too_small_says_what_is_accepted(fails):
     environ = {"HEADRACE_INGEST_JOURNAL_BYTES": "64k"}
     assert "256k" in fails(2, "ingest", *FREE, environ=environ)
+
+
+def test_a_state_folder_with_a_file_in_the_way_is_named(fails, tmp_path):
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "ingest").write_text("")
+    assert str(tmp_path / "state" / "ingest") in fails(1, "ingest", *FREE)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named(fails, tmp_path):
+    (tmp_path / "landed").mkdir(mode=0o500)
+    assert "can't be written" in fails(1, "ingest", *FREE, "--to", "./landed")
 
 
 def test_damaged_numbers_of_streams_are_told(fails, tmp_path):

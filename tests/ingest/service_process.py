@@ -4,7 +4,9 @@ import contextlib
 import gzip
 import json
 import os
+import random
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -32,6 +34,15 @@ def until(probe: Callable[[], T | None], seconds: float = START, what: str = "ch
     return answer
 
 
+def free_port() -> int:
+    """One that nobody has, below those that the kernel hands out by itself."""
+    for _ in range(100):
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no free port")
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's, without settings of headrace; the child finds the package where this process found it."""
     foreign = ("HEADRACE_", "MAX_", "AWS_")
@@ -46,18 +57,14 @@ class Ingest:
         self.folder = folder
         self.process = process
         self.url, self.admin_url = ready["url"], ready["admin"]
-        ca = str(folder / "state" / "certs" / "ca.pem")
+        self.ca = folder / "state" / "certs" / "ca.pem"
         token = (folder / "state" / "token").read_text().strip()
-        self.public = httpx.Client(
-            base_url=self.url, verify=ssl.create_default_context(cafile=ca), trust_env=False, timeout=30, http2=True
-        )
-        self.admin = httpx.Client(
-            base_url=self.admin_url,
-            verify=ssl.create_default_context(cafile=ca),
-            trust_env=False,
-            timeout=30,
-            headers={"Authorization": f"Bearer {token}"},
-        )
+        self.public = self._client(self.url, http2=True)
+        self.admin = self._client(self.admin_url, headers={"Authorization": f"Bearer {token}"})
+
+    def _client(self, url: str, **options: Any) -> httpx.Client:
+        trust = ssl.create_default_context(cafile=str(self.ca))
+        return httpx.Client(base_url=url, verify=trust, trust_env=False, timeout=30, **options)
 
     def post(self, *payloads: Any, path: str = "/", token: str = "", headers: Mapping[str, str] = {}) -> httpx.Response:
         body = {"version": "1", "token": token, "data": list(payloads)}

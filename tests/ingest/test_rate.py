@@ -20,6 +20,16 @@ def test_two_samples_at_one_time_are_no_division_by_zero():
     assert rate.per_second > 0
 
 
+def test_what_was_before_a_restart_counts_no_more():
+    rate = Rate(60.0)
+    rate.add(0.0, 0)
+    rate.add(50.0, 0)
+    rate.restart()
+    rate.add(50.0, 0)
+    rate.add(51.0, 100)
+    assert rate.per_second == pytest.approx(100.0)
+
+
 @pytest.mark.parametrize(
     ("waiting", "per_second", "seconds"),
     [

@@ -3,14 +3,17 @@
 import json
 import signal
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from headrace.sinks.encoding import FORMATS
+
 from .service_process import ingest, objects, payloads, run, until
 
-pytest.importorskip("headrace._core", reason="the compiled core is not installed")
+_core = pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 
 
 def test_what_is_posted_lands_once(tmp_path):
@@ -152,6 +155,49 @@ def test_payloads_land_before_they_are_acknowledged_where_that_is_asked_for(tmp_
     with ingest(tmp_path, "--ack", "object") as service:
         assert service.accept("safe")["ack"] == "object"
         assert payloads(tmp_path) == ["safe"]
+
+
+def test_clients_that_wait_for_the_object_are_answered_at_a_stop(tmp_path):
+    with ingest(tmp_path, "--ack", "object", "--batch-age", "1h") as service, ThreadPoolExecutor() as threads:
+        waiting = threads.submit(service.accept, "in flight")
+        until(lambda: service.status()["queue"] == 1, what="payload that waits")
+        assert service.stop() == 0
+        assert waiting.result()["ack"] == "object"
+    assert payloads(tmp_path) == ["in flight"]
+
+
+def test_a_disk_that_is_full_is_told_before_it_is(tmp_path):
+    with ingest(tmp_path, environ={"HEADRACE_INGEST_RESERVE": "4000 TiB"}) as service:
+        refused = service.post(1)
+        assert (refused.status_code, refused.json()["error"]) == (507, "disk_full")
+        assert service.stop() == 0
+    assert payloads(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["ndjson.zst", "parquet"])
+def test_other_formats_land(tmp_path, form):
+    pytest.importorskip({"ndjson.zst": "zstandard", "parquet": "pyarrow"}[form])
+    with ingest(tmp_path, "--format", form) as service:
+        service.accept({"n": 1}, {"n": 2})
+        service.until_landed()
+    ((key, data),) = objects(tmp_path).items()
+    assert key.endswith(f".{form}")
+    assert FORMATS[form].decode(data) == b'{"n":1}\n{"n":2}\n'
+
+
+def test_a_landing_that_dies_ends_the_service_and_says_so(tmp_path):
+    folder = tmp_path / "state" / "ingest"
+    folder.mkdir(mode=0o700, parents=True)
+    folder.parent.chmod(0o700)
+    journal = _core.Journal(folder / "journal", reserve_bytes=1)
+    journal.append([b"1"])
+    journal.seal(0, 1, 1, b"not a note of the landing's")
+    journal.close()
+    with ingest(tmp_path) as service:
+        assert service.process.wait(60) == 1
+        last = service.log().strip().splitlines()[-1]
+        assert last.startswith("headrace: error: landing ended: ")
+        assert "lands after the next start" in last
 
 
 def test_each_payload_can_be_an_object(tmp_path):

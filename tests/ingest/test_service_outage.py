@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import socket
 
 import httpx
 import obstore
@@ -10,7 +9,7 @@ import pytest
 from obstore.store import S3Store
 
 from ..sinks.store_server import BUCKET, environment, s3_server  # noqa: TID252 - both need an S3 server
-from .service_process import ingest, payloads, until
+from .service_process import free_port, ingest, payloads, until
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 
@@ -19,8 +18,7 @@ MENDED = 120.0  # seconds; pauses between attempts have doubled meanwhile
 
 @pytest.fixture
 def store_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+    return free_port()
 
 
 def landed(url: str) -> list[str]:

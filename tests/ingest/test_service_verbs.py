@@ -1,11 +1,14 @@
 """The verbs for a running service, and its admin port."""
 
 import json
+import os
+import signal
+import subprocess
 
 import httpx
 import pytest
 
-from .service_process import ingest, objects, run, until
+from .service_process import HEADRACE, environment, ingest, objects, run, until
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 
@@ -40,6 +43,27 @@ def test_status_tells_what_waits_and_what_was_refused(tmp_path):
         assert status["queue"] == 3
         assert status["oldest_seconds"] > 0
         assert status["refused"]["queue_full"] >= 1
+
+
+def test_on_a_terminal_the_status_lives_on(tmp_path):
+    with ingest(tmp_path) as service:
+        service.accept(1)
+        own, terminal = os.openpty()
+        arguments = ("ingest", "status", "--state", "state", "--admin", service.admin_url.removeprefix("https://"))
+        process = subprocess.Popen(
+            [*HEADRACE, *arguments], stdin=terminal, stdout=terminal, cwd=tmp_path, env=environment()
+        )
+        os.close(terminal)
+        try:
+            shown = ""
+            while shown.count("/s landed") < 2:
+                shown += os.read(own, 4096).decode()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+            process.wait()
+            os.close(own)
 
 
 def test_workers_are_more_and_fewer_at_run_time(tmp_path):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EVERY: Final = 1.0  # seconds
 ACCEPTING: Final = 10.0  # seconds over which acceptance is averaged
-DRAINING: Final = 60.0  # and landing, which comes in batches
+LANDING: Final = 60.0  # and landing, which comes in batches
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class Pulse:
         self._tell = tell
         self._clock = clock
         self._accepted = Rate(ACCEPTING)
-        self._landed = Rate(DRAINING)
+        self._landed = Rate(LANDING)
+        self._drained = Rate(LANDING)
         self._health = "good"
         self._look()
 
@@ -91,7 +92,11 @@ class Pulse:
         now, journal = self._clock.monotonic(), self._journal()
         self._accepted.add(now, journal.counts["appended"])
         self._landed.add(now, journal.counts["landed"])
-        self._tell(retry_after(journal.unlanded, self._landed.per_second))
+        # A minute with nothing to land would make the queue look slow that has just filled.
+        if not journal.unlanded:
+            self._drained.restart()
+        self._drained.add(now, journal.counts["landed"])
+        self._tell(retry_after(journal.unlanded, self._drained.per_second))
         health, why = journal.health
         if health != self._health:
             self._health = health

@@ -24,6 +24,10 @@ class Rate:
         while len(self._samples) > 2 and self._samples[1][0] <= now - self._over:
             self._samples.popleft()
 
+    def restart(self) -> None:
+        """Forgets what was: it says nothing about what comes."""
+        self._samples.clear()
+
     @property
     def per_second(self) -> float:
         """What it grew by in a second; 0 before there are two samples."""

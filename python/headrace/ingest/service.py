@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import os
-import platform
-import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +14,10 @@ import uvloop
 
 from headrace import _core
 from headrace.clock import Clock
-from headrace.errors import OperationError, UsageError
+from headrace.errors import OperationError
 from headrace.ingest.admin import MOST_WORKERS, Admin
 from headrace.ingest.batches import Limits
+from headrace.ingest.core import client_limits, node_name, open_journal, server_options
 from headrace.ingest.corejournal import CoreJournal
 from headrace.ingest.deadletters import DeadLetters
 from headrace.ingest.delivery import Delivery
@@ -28,13 +27,13 @@ from headrace.ingest.manifest import Manifest
 from headrace.ingest.metrics import LandingCollector
 from headrace.ingest.noting import NotingSink
 from headrace.ingest.pulse import Pulse
-from headrace.ingest.streams import Streams, streams
+from headrace.ingest.streams import streams
 from headrace.ingest.tally import Tally
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import CertificateWatch, Shown
 from headrace.service.lifecycle import EventPump, Stop, allow_open_files
-from headrace.settings import ClientLimits, IngestSettings
+from headrace.settings import IngestSettings
 from headrace.sinks import Sink
 from headrace.sinks.batch import EACH
 from headrace.sinks.encoding import check
@@ -42,9 +41,6 @@ from headrace.sinks.target import sink_for
 
 Announce = Callable[[str, str], None]
 
-SEGMENT: Final = 64 << 20  # bytes of a journal's file, where the journal has room for a few of them
-FEW: Final = 8
-NODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # part of a key in every store
 FOLDER: Final = "ingest"  # of the state folder
 OTHER_THREADS: Final = 4  # beside one for each worker: reading the journal, stopping, closing
 
@@ -78,7 +74,7 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     node, form = node_name(settings.node), check(EACH if settings.objects == "each" else settings.format)
     sink, tls = sink_for(settings.to), credentials.tls()
 
-    journal = _journal(settings, node, folder)
+    journal = open_journal(settings, node, folder)
     named = streams(settings.paths, folder / "streams.json")
     manifest, letters = Manifest(folder / "manifest.sqlite"), DeadLetters(folder / "dead")
     delivery = Delivery(sink, letters, tally, clock)
@@ -86,8 +82,8 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     plan = Plan(node, form, named.names, limits, settings.workers)
     landing = Landing(CoreJournal(journal), delivery, manifest, plan, tally, clock)
 
-    server = _core.IngestServer(journal, _options(settings, named))
-    engine = _core.Engine(threads=settings.threads, limits=_limits(settings))
+    server = _core.IngestServer(journal, server_options(settings, named))
+    engine = _core.Engine(threads=settings.threads, limits=client_limits(settings))
     hurry = asyncio.Event()
     stop = Stop(at_once=_at_once(engine, hurry))
     pulse = Pulse(
@@ -183,48 +179,6 @@ class Service:
         started = asyncio.create_task(self.port.started())
         done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
         return started in done
-
-
-def node_name(given: str | None) -> str:
-    """The node's name in keys: what is given, else the host's name. Raises `UsageError` when it can't be in a key."""
-    name = given or platform.node().partition(".")[0] or "local"
-    if not NODE.fullmatch(name):
-        hint = "use letters, digits, dots, - and _, another name for each machine: --node NAME"
-        raise UsageError(f"ingest setting node cannot be {name!r}", hint=hint)
-    return name
-
-
-def _journal(settings: IngestSettings, node: str, folder: Path) -> _core.Journal:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _core.Journal(
-        folder / "journal",
-        node=node,
-        segment_bytes=min(SEGMENT, settings.journal_bytes // FEW),
-        max_bytes=settings.journal_bytes,
-        max_payloads=settings.queue,
-        reserve_bytes=settings.reserve,
-        retain=settings.window,
-    )
-
-
-def _options(settings: IngestSettings, named: Streams) -> _core.IngestOptions:
-    if settings.max_reading < settings.max_length:
-        raise UsageError("ingest setting max_reading is less than max_length", hint="give it room for many collections")
-    return _core.IngestOptions(
-        streams=named.posted,
-        tokens=settings.tokens,
-        max_length=settings.max_length,
-        max_reading=settings.max_reading,
-        ack=settings.ack,  # type: ignore[arg-type]  # the settings accept the same three words
-        landing_timeout=settings.landing_timeout,
-        window=settings.window,
-        max_keys=settings.max_keys,
-    )
-
-
-def _limits(settings: IngestSettings) -> _core.Limits:
-    """The settings that the core knows by the same names."""
-    return _core.Limits(**{name: getattr(settings, name) for name in ClientLimits.keys()})  # noqa: SIM118
 
 
 def _at_once(engine: _core.Engine, hurry: asyncio.Event) -> Callable[[], None]:
