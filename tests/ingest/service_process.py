@@ -59,10 +59,11 @@ class Ingest:
         self.url, self.admin_url = ready["url"], ready["admin"]
         self.ca = folder / "state" / "certs" / "ca.pem"
         token = (folder / "state" / "token").read_text().strip()
-        self.public = self._client(self.url, http2=True)
-        self.admin = self._client(self.admin_url, headers={"Authorization": f"Bearer {token}"})
+        self.public = self.client(self.url, http2=True)
+        self.admin = self.client(self.admin_url, headers={"Authorization": f"Bearer {token}"})
 
-    def _client(self, url: str, **options: Any) -> httpx.Client:
+    def client(self, url: str, **options: Any) -> httpx.Client:
+        """One that trusts the local authority."""
         trust = ssl.create_default_context(cafile=str(self.ca))
         return httpx.Client(base_url=url, verify=trust, trust_env=False, timeout=30, **options)
 

@@ -157,6 +157,37 @@ def test_payloads_land_before_they_are_acknowledged_where_that_is_asked_for(tmp_
         assert payloads(tmp_path) == ["safe"]
 
 
+@pytest.mark.parametrize("plain", [True, False], ids=["http1", "http2"])
+def test_a_stop_amid_posts_keeps_every_promise(tmp_path, plain):
+    with ingest(tmp_path, "--batch-age", "1h", plain=plain) as service, ThreadPoolExecutor() as threads:
+        posting = [threads.submit(post_until_refused, service, name) for name in range(4)]
+        until(lambda: service.status()["accepted"] >= 100, what="accepted payloads")
+        assert service.stop() == 0
+        accepted = [payload for client in posting for payload in client.result()]
+    found = [tuple(payload) for payload in payloads(tmp_path)]
+    assert len(set(found)) == len(found)
+    # An answer may be lost on its way when the connection ends, but no more than one for each client.
+    assert set(accepted) <= set(found)
+    assert len(found) - len(accepted) <= len(posting)
+
+
+def post_until_refused(service, name: int) -> list[tuple[int, int]]:
+    """What was accepted, until the service stops: it says so, or isn't there any more."""
+    accepted = []
+    with service.client(service.url, http2=True) as client:
+        for number in range(100_000):
+            try:
+                answer = client.post("/", json={"version": "1", "token": "", "data": [[name, number]]})
+            except httpx.TransportError:
+                break
+            if answer.status_code != 200:
+                assert (answer.status_code, answer.json()["error"]) == (503, "stopping")
+                assert int(answer.headers["Retry-After"]) >= 1
+                break
+            accepted.append((name, number))
+    return accepted
+
+
 def test_clients_that_wait_for_the_object_are_answered_at_a_stop(tmp_path):
     with ingest(tmp_path, "--ack", "object", "--batch-age", "1h") as service, ThreadPoolExecutor() as threads:
         waiting = threads.submit(service.accept, "in flight")

@@ -8,7 +8,7 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from ..sinks.store_server import BUCKET, environment, s3_server  # noqa: TID252 - both need an S3 server
+from ..sinks.store_server import BUCKET, environment, s3_server, scripted_store  # noqa: TID252 - both need an S3 server
 from .service_process import free_port, ingest, payloads, until
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
@@ -73,3 +73,22 @@ def test_what_waits_for_a_store_survives_a_restart_to_another_target(tmp_path, s
         service.until_landed()
         assert service.stop() == 0
     assert payloads(tmp_path) == [1, 2, 3]
+
+
+def test_what_was_on_its_way_when_it_was_killed_goes_again_under_the_same_key_with_the_same_bytes(tmp_path):
+    with scripted_store() as store:
+        store.replies = [(503, "SlowDown")]
+        environ = environment(store.url)
+        with ingest(tmp_path, to=f"s3://{BUCKET}/raw", environ=environ) as service:
+            service.accept("on its way")
+            until(lambda: store.puts, what="upload")
+            service.process.kill()
+            service.process.wait()
+        with ingest(tmp_path, to=f"s3://{BUCKET}/raw", environ=environ) as service:
+            service.accept("of the next start")
+            service.until_landed(MENDED)
+            assert service.stop() == 0
+    (first_key, first), (key, again), *others = [(path, body) for path, _, body in store.puts]
+    assert (key, again) == (first_key, first)
+    assert gzip.decompress(first) == b'"on its way"\n'
+    assert [gzip.decompress(body) for path, body in others if path != key] == [b'"of the next start"\n']
