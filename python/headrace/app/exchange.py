@@ -85,7 +85,8 @@ class Exchange:
     def end(self) -> None:
         """The request has arrived to its end."""
         self._ended = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def disconnect(self) -> None:
         """There is nobody to answer any more."""
@@ -117,7 +118,8 @@ class Exchange:
             for piece in pieces:
                 self._connection.write(piece)
             if self.response.complete:
-                self._wake()
+                if self._waiter is not None:
+                    self._wake()
                 self._connection.answered(self)
         elif kind == "http.response.start":
             self.response.start(message["status"], message.get("headers", ()), self._connection.date)

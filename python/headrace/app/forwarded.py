@@ -1,5 +1,6 @@
 """Who the client behind the balancer is, from `X-Forwarded-For` and `X-Forwarded-Proto`."""
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from typing import Final
@@ -44,8 +45,14 @@ class Forwarded:
                 break
         if scheme is not None:
             scope["scheme"] = SCHEMES.get((scope["type"], scheme), scope["scheme"])
-        if client is not None and (host := client_of(client.decode("latin-1"))):
-            scope["client"] = (host, 0)
+        if client is not None and (address := _address(client)):
+            scope["client"] = address
+
+
+@functools.lru_cache(maxsize=1024)  # visitors ask more than once
+def _address(hops: bytes) -> tuple[str, int] | None:
+    host = client_of(hops.decode("latin-1"))
+    return (host, 0) if host else None
 
 
 def client_of(hops: str) -> str:

@@ -26,6 +26,7 @@ from headrace.app.exchange import Exchange
 HEAD_BYTES: Final = 65536  # the balancer passes half of it, and adds fields of its own
 HEAD_SECONDS: Final = 30.0
 LINGER_SECONDS: Final = 5.0
+HASH: Final = ord("#")  # as a number, which bytes are searched for in half the time
 REFUSALS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -51,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Exchange] = deque()  # arrived before the active one was answered
         self._in_head = False
         self._head_bytes = 0
+        self._dated: list[tuple[bytes, bytes]] | None = None  # what `_date` was made from
+        self._date = b""
         self._websocket = False
         self._lingering = False
         self._read_paused = False
@@ -157,9 +160,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def date(self) -> bytes:
-        """The field that says what time it is, made once a second by uvicorn."""
-        (name, value), *_ = self._server_state.default_headers
-        return b"%b: %b\r\n" % (name, value)
+        """The field that says what time it is, made anew when uvicorn has made its own anew, once a second."""
+        made = self._server_state.default_headers
+        if made is not self._dated:
+            self._dated = made
+            self._date = b"%b: %b\r\n" % made[0]
+        return self._date
 
     async def drained(self) -> None:
         """Waits until there is room to write."""
@@ -188,7 +194,8 @@ class Connection(asyncio.Protocol):
         else:
             self._active = None
             self.deadline = self.loop.time() + self._config.timeout_keep_alive
-        self.resume_reading()
+        if self._read_paused:
+            self.resume_reading()
 
     def finished(self, exchange: Exchange) -> None:
         """The app has returned, possibly long after its response."""
@@ -298,7 +305,7 @@ def _host_and_port(address: object) -> tuple[str, int | None] | None:
 
 def _split_target(url: bytes) -> tuple[bytes, bytes]:
     """Path and query of a request's target, which is mostly, but need not be, just these."""
-    if url.startswith(b"/") and b"#" not in url:
+    if url[:1] == b"/" and HASH not in url:
         path, _, query = url.partition(b"?")
         return path, query
     if url == b"*":

@@ -17,24 +17,18 @@ class Readiness:
     """The stage, and in a few words why the app failed. Changed by the worker, looked at for each request."""
 
     def __init__(self, stage: Stage = Stage.STARTING) -> None:
-        self.stage = stage
-        self.reason = ""
         self._left = asyncio.Event()  # the start is over, one way or the other
-
-    @property
-    def ready(self) -> bool:
-        """Whether a balancer should pick this worker."""
-        return self.stage is Stage.READY
-
-    @property
-    def serves(self) -> bool:
-        """Whether requests reach the app."""
-        return self.stage in (Stage.READY, Stage.DRAINING)
+        self._enter(stage, "")
 
     def become(self, stage: Stage, reason: str = "") -> None:
         """Go on to `stage`; `reason` is why the app failed."""
-        self.stage, self.reason = stage, reason
+        self._enter(stage, reason)
         self._left.set()
+
+    def _enter(self, stage: Stage, reason: str) -> None:
+        self.stage, self.reason = stage, reason
+        self.ready = stage is Stage.READY  # a balancer should pick this worker
+        self.serves = stage in (Stage.READY, Stage.DRAINING)  # requests reach the app
 
     async def started(self) -> None:
         """Wait until the start is over, one way or the other."""

@@ -13,6 +13,7 @@ from typing import Final
 from headrace.app.asgi import Fields
 
 ONE_PIECE: Final = 65536  # bytes; a larger piece is handed on uncopied, its head before it
+NUL, LF, CR = b"\0\n\r"  # as numbers, which bytes are searched for in half the time
 BODILESS: Final = frozenset({204, 304})
 SPECIAL: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"date"})
 
@@ -67,9 +68,12 @@ class Response:
                 elif not self._is_kept(lower, value):
                     continue
             parts += (name, b": ", value, b"\r\n")
-        self._head = b"".join(parts)
-        _refuse_forged_lines(self._head, (len(parts) + 3) // 4)
-        self._head += date
+        head = b"".join(parts)
+        lines = (len(parts) + 3) // 4
+        # A CR, LF or NUL inside a field would let whoever wrote it write lines of the head.
+        if head.count(LF) != lines or head.count(CR) != lines or NUL in head:
+            raise ResponseError("a header field holds a line end or a NUL")
+        self._head = head + date
         self._bodiless = self._bodiless or status in BODILESS
         self.started = True
 
@@ -121,9 +125,3 @@ def _chunk(body: bytes, *, more: bool) -> bytes:
     if not body:
         return b"" if more else b"0\r\n\r\n"
     return b"%x\r\n%b\r\n" % (len(body), body) if more else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-
-
-def _refuse_forged_lines(head: bytes, lines: int) -> None:
-    """A CR, LF or NUL inside a field would let whoever wrote it write lines of the head."""
-    if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
-        raise ResponseError("a header field holds a line end or a NUL")
