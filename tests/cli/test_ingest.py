@@ -104,6 +104,18 @@ def test_nothing_landed_yet_is_told(fails):
     assert "nothing has landed below ./landed" in fails(1, "ingest", "query", "select 1")
 
 
+@pytest.mark.parametrize("target", ["shop:store", "memory://", "ftp://x"])
+def test_what_cannot_be_asked_by_sql_is_told(fails, target):
+    assert f"{target} names no object store" in fails(2, "ingest", "query", "--to", target, "select 1")
+
+
+@pytest.mark.parametrize("count", ["0", "257", "many"])
+def test_a_wrong_number_of_workers_is_told(headrace, count):
+    done = headrace("ingest", "workers", count)
+    assert done.returncode == 2
+    assert count in done.stderr
+
+
 def test_the_nearest_verb_is_named(fails):
     assert "did you mean status" in fails(2, "ingest", "statsu")
 

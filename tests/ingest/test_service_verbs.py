@@ -141,6 +141,15 @@ def test_readiness_health_and_metrics_are_told(tmp_path):
         assert 'headrace_ingest_completed_batches_total{reason="age"}' in text
 
 
+def test_a_wrong_token_is_told_in_one_line(tmp_path):
+    with ingest(tmp_path) as service:
+        where = ("--state", "state", "--admin", service.admin_url.removeprefix("https://"))
+        done = run(tmp_path, "ingest", "status", *where, environ={"HEADRACE_BALANCER_TOKEN": "wrong"})
+        assert done.returncode == 1
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "the token is not this service's" in done.stderr
+
+
 def test_strangers_learn_nothing_at_the_admin_port(tmp_path):
     with ingest(tmp_path) as service:
         service.admin.headers["Authorization"] = "Bearer wrong"

@@ -17,12 +17,11 @@ from headrace.errors import OperationError
 from headrace.ingest.deadletters import DeadLetters
 from headrace.ingest.landing import Landing
 from headrace.ingest.pulse import Pulse
+from headrace.ingest.workers import MOST_WORKERS
 from headrace.service.access import Access, Guard
 from headrace.service.exposition import exposition
 from headrace.service.refused import refused
 from headrace.sinks import Sink
-
-MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)

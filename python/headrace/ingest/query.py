@@ -67,7 +67,7 @@ def _read(folder: Path, suffix: str) -> str:
 @contextmanager
 def _folder(target: str) -> Iterator[Path]:
     """Where the objects are, on this machine."""
-    if "://" not in target:
+    if target.startswith(("/", ".", "~")):
         yield Path(target).expanduser().absolute()
     elif target.startswith("file://"):
         yield Path(unquote(target.removeprefix("file://")))

@@ -15,7 +15,7 @@ import uvloop
 from headrace import _core
 from headrace.clock import Clock
 from headrace.errors import OperationError
-from headrace.ingest.admin import MOST_WORKERS, Admin
+from headrace.ingest.admin import Admin
 from headrace.ingest.batches import Limits
 from headrace.ingest.core import client_limits, node_name, open_journal, server_options
 from headrace.ingest.corejournal import CoreJournal
@@ -29,6 +29,7 @@ from headrace.ingest.noting import NotingSink
 from headrace.ingest.pulse import Pulse
 from headrace.ingest.streams import streams
 from headrace.ingest.tally import Tally
+from headrace.ingest.workers import MOST_WORKERS
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import CertificateWatch, Shown

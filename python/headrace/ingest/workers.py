@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+MOST_WORKERS: Final = 256  # each may need a thread, and memory for a batch
 
 Job = TypeVar("Job")
 
