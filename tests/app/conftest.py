@@ -19,7 +19,7 @@ from headrace.app.asgi import Application
 from headrace.app.place import Place
 from headrace.app.server import Server
 
-from .processes import Serve
+from .serving import Serve
 
 SAMPLE = Path(__file__).parent / "sample.py"
 
@@ -99,10 +99,10 @@ def headrace_serve(project: Path, tmp_path: Path) -> Iterator[Callable[..., Serv
     started: list[Serve] = []
 
     def start(*arguments: str, ready: bool = True, **env: str) -> Serve:
-        process = Serve(arguments, project, tmp_path / f"serve-{len(started)}", tmp_path / "state", env)
+        process = Serve(arguments, project, tmp_path, f"serve-{len(started)}", env)
         started.append(process)
         if ready:
-            process.wait_ready()
+            process.wait_for_line("urls")
         return process
 
     yield start

@@ -14,8 +14,7 @@ from headrace.app.place import Place
 from headrace.app.plan import Membership
 from headrace.certs.authority import Authority
 from headrace.errors import UsageError
-
-from .processes import until
+from tests.processes import until
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from .processes import Serve, free_port, until
+from tests.processes import free_port, until
+
+from .serving import Serve
 
 
 def test_each_worker_has_a_port_and_tells_which_one_it_is(headrace_serve):
@@ -75,7 +77,7 @@ def test_ping_is_503_until_the_app_is_ready_and_nothing_is_announced(headrace_se
     assert (answer.status_code, answer.text) == (503, "starting\n")
     assert answer.headers["retry-after"] == "1"
     (project / "hold-startup").unlink()
-    serve.wait_ready()
+    serve.wait_for_line("urls")
     assert ping().status_code == 200
     with serve.client() as client:
         assert client.head("/ping").status_code == 200
@@ -105,7 +107,7 @@ def test_a_startup_that_fails_says_why_and_is_tried_again(headrace_serve, projec
     serve.wait_log("the app's startup failed: no database; once more in 0")
     assert "Traceback" not in serve.log
     (project / "fail-startup").unlink()
-    serve.wait_ready()
+    serve.wait_for_line("urls")
 
 
 def test_sigterm_finishes_what_is_in_flight_and_shuts_the_app_down(headrace_serve, project: Path):

@@ -22,8 +22,7 @@ from headrace.app.plan import Certificate
 from headrace.app.server import Server, Shown
 from headrace.app.wsgi import Bridge
 from headrace.certs.authority import Authority
-
-from .processes import until
+from tests.processes import until
 
 PATIENCE = 20.0
 GET = b"GET /path HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -1,20 +1,17 @@
 """`headrace balance` as its own process."""
 
 import asyncio
-import contextlib
 import json
-import os
-import random
 import signal
-import socket
 import ssl
-import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
 import headrace
+from tests.processes import HEADRACE
+from tests.processes import environment as inherited
 
 TOKEN = "a-token-for-tests"
 QUICK = {"HEADRACE_BALANCER_PROBE_INTERVAL": "100ms", "HEADRACE_BALANCER_PROBE_TIMEOUT": "1s"}
@@ -74,18 +71,7 @@ class Balance:
 def environment(state: Path, environ: dict[str, str]) -> dict[str, str]:
     package = str(Path(headrace.__file__).parent.parent)
     own = {"HEADRACE_HOME": str(state), "HEADRACE_BALANCER_TOKEN": TOKEN, "PYTHONPATH": package}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
-    return inherited | own | environ
-
-
-def free_port(count: int = 1) -> int:
-    """The first of `count` free ports in a row, below those that the kernel hands out by itself."""
-    while True:
-        first = random.randrange(20_000, 32_000 - count)
-        with contextlib.ExitStack() as sockets, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                sockets.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
+    return inherited(own | environ)
 
 
 @asynccontextmanager
@@ -94,7 +80,7 @@ async def balance(state: Path, *flags: str, environ: dict[str, str] | None = Non
     given = " ".join(flags)
     ports = [flag for name in ("--address", "--admin") if name not in given for flag in (name, "127.0.0.1:0")]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "headrace", "balance", "--json", *ports, *flags),
+        *(*HEADRACE, "balance", "--json", *ports, *flags),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=environment(state, QUICK | (environ or {})),

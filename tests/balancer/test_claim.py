@@ -8,10 +8,11 @@ import pytest
 from headrace.balancer import claim
 from headrace.balancer.claim import claimed
 from headrace.errors import OperationError
+from tests.processes import free_port
 
 from .appserver import app_server
 from .conftest import eventually
-from .process import balance, free_port
+from .process import balance
 
 ONE, TWO, PASSING = "127.0.0.1:2001", "127.0.0.1:2101", "127.0.0.1:0"
 

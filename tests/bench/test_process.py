@@ -2,13 +2,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from headrace.bench.process import cpu_of, family, memory_of, pinned, running
 from headrace.errors import OperationError
+from tests.processes import until
 
 CORE = min(os.sched_getaffinity(0))
 # A parent whose child ignores SIGTERM, as a stuck worker would.
@@ -20,13 +20,6 @@ child.stdout.readline()
 print("ready", flush=True)
 time.sleep(60)
 """
-
-
-def until(holds, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def alive(pid):

@@ -7,16 +7,16 @@ not know either.
 from __future__ import annotations
 
 import contextlib
-import ssl
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpack import Decoder, Encoder
 
-from .http2 import PREFACE, head
+from .http2 import PREFACE, head, received
 from .wire import PATIENCE, connect
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
@@ -114,15 +114,9 @@ class FrameClient:
         return self.frames
 
     def _pump(self, within: float) -> None:
-        self.sock.settimeout(within)
-        try:
-            data = self.sock.recv(65536)
-        except (TimeoutError, ssl.SSLWantReadError):
-            return
-        except OSError:
-            data = b""
-        self.closed |= not data
-        self._buffer += data
+        data = received(self.sock, within)
+        self.closed |= data == b""
+        self._buffer += data or b""
         while len(self._buffer) >= 9 and len(self._buffer) >= (length := 9 + int.from_bytes(self._buffer[:3], "big")):
             kind, flags, stream = self._buffer[3], self._buffer[4], int.from_bytes(self._buffer[5:9], "big")
             self.frames.append(Frame(kind, flags, stream, bytes(self._buffer[9:length])))

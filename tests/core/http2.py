@@ -188,17 +188,9 @@ class Http2Client:
         """Reads once, waiting up to `within`."""
         if self.closed:
             raise TimeoutError
-        self.sock.settimeout(within)
-        try:
-            data = self.sock.recv(65536)
-        except (TimeoutError, ssl.SSLWantReadError):
-            return
-        except OSError:
-            data = b""
-        finally:
-            self.sock.settimeout(PATIENCE)
+        data = received(self.sock, within)
+        self.closed |= data == b""
         if not data:
-            self.closed = True
             return
         try:
             events = self.h2.receive_data(data)
@@ -269,6 +261,19 @@ class RawHttp2:
             with contextlib.suppress(OSError):
                 self.sock.settimeout(PATIENCE)
         return True
+
+
+def received(sock: ssl.SSLSocket, within: float) -> bytes | None:
+    """What comes within that time: None for nothing, b"" at the connection's end."""
+    sock.settimeout(within)
+    try:
+        return sock.recv(65536)
+    except (TimeoutError, ssl.SSLWantReadError):
+        return None
+    except OSError:
+        return b""
+    finally:
+        sock.settimeout(PATIENCE)
 
 
 def is_goaway(data: bytes) -> bool:

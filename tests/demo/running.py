@@ -6,24 +6,15 @@ import secrets
 import signal
 import ssl
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx
 
+from tests.processes import HEADRACE, environment, until
+
 FREE_PORTS = ("--port", "0", "--admin-port", "0", "--blog-port", "0", "--data-port", "0")
 START = 60.0  # seconds; two cores may carry a lot beside it
 MARK = "HEADRACE_DEMO_MARK"
-
-
-def until(probe, seconds, what):
-    """The first true answer of `probe`; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds:g} s"
-        time.sleep(0.02)
-    return answer
 
 
 class Demo:
@@ -33,15 +24,14 @@ class Demo:
         self.state = folder / "state"
         self.mark = secrets.token_hex(8)
         self.out, self.err = folder / f"{self.mark}.out", folder / f"{self.mark}.err"
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "headrace", "demo", "--state", self.state, *arguments],
+                [*HEADRACE, "demo", "--state", self.state, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=folder,
-                env={**clean, MARK: self.mark, "HOME": str(folder)},
+                env=environment({MARK: self.mark, "HOME": str(folder)}),
             )
 
     @property

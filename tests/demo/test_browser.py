@@ -9,7 +9,7 @@ import sys
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from .running import until
+from tests.processes import until
 
 pytestmark = pytest.mark.browser
 

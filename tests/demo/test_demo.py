@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from .running import until
+from tests.processes import until
 
 STEPS = 9
 

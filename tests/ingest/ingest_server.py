@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.webserver import Handler, serving
 
 
 @dataclass
@@ -38,12 +39,9 @@ def ingest_server() -> Iterator[IngestServer]:
     state = IngestServer()
     state.pause.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
+    class Ingest(Handler):
+        def respond(self):
+            body, headers = self.body(), self.named()
             state.requests.append((self.path, headers, body))
             state.pause.wait(30)
             plain = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
@@ -53,30 +51,13 @@ def ingest_server() -> Iterator[IngestServer]:
             if answer.stored:
                 state.collections[headers["idempotency-key"]] = json.loads(plain)
             if answer.status:
-                self._reply(answer)
+                said = json.dumps({"error": "code", "message": f"because {answer.status}"}).encode()
+                self.answer(answer.status, said, **answer.headers)
             else:
                 self.close_connection = True
 
-        def _reply(self, answer):
-            said = json.dumps({"error": "code", "message": f"because {answer.status}"}).encode()
-            self.send_response(answer.status)
-            for name, value in {"Content-Length": str(len(said)), **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(said)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield state
-    finally:
-        state.pause.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Ingest) as state.url:
+        try:
+            yield state
+        finally:
+            state.pause.set()

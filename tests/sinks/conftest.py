@@ -1,7 +1,5 @@
 """What the tests of sinks share."""
 
-import socket
-
 import pytest
 
 from .store_server import environment, s3_server
@@ -19,10 +17,3 @@ def s3(s3_url, monkeypatch):
     for name, value in environment(s3_url).items():
         monkeypatch.setenv(name, value)
     return s3_url
-
-
-@pytest.fixture
-def free_port():
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
+from tests.webserver import Handler, serving
+
 BUCKET = "landed"
+FIELDS = {"ETag": '"1"', "Last_Modified": "Mon, 24 Nov 2025 16:00:00 GMT"}
 
 
 def environment(url: str) -> dict[str, str]:
@@ -61,38 +63,15 @@ class ScriptedStore:
 def scripted_store() -> Iterator[ScriptedStore]:
     store = ScriptedStore()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_PUT(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            store.puts.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+    class Store(Handler):
+        def respond(self):
+            if self.command == "GET":
+                self.answer(404 if store.contents is None else 200, store.contents or b"", **FIELDS)
+                return
+            store.puts.append((self.path, self.named(), self.body()))
             status, code = store.replies.pop(0) if store.replies else (200, "")
             said = f"<Error><Code>{code}</Code><Message>because</Message></Error>".encode() if code else b""
-            self._answer(status, said)
+            self.answer(status, said, **FIELDS)
 
-        def do_GET(self):
-            self._answer(404 if store.contents is None else 200, store.contents or b"")
-
-        def _answer(self, status, body):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("ETag", '"1"')
-            self.send_header("Last-Modified", "Mon, 24 Nov 2025 16:00:00 GMT")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    store.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(Store) as store.url:
         yield store
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -4,6 +4,7 @@ import pytest
 
 from headrace.sinks import Held, Rejected, Transient
 from headrace.sinks.target import sink_for
+from tests.processes import free_port
 
 from .samples import batch
 from .store_server import environment, scripted_store
@@ -70,8 +71,8 @@ async def test_nothing_is_tried_again_behind_the_workers_back(store):
     assert len(store.puts) == 1
 
 
-async def test_a_store_that_is_away_is_transient(monkeypatch, free_port):
-    for name, value in environment(f"http://127.0.0.1:{free_port}").items():
+async def test_a_store_that_is_away_is_transient(monkeypatch):
+    for name, value in environment(f"http://127.0.0.1:{free_port()}").items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Transient, match="s3://bucket says: HTTP error"):
         await sink_for("s3://bucket").put(batch())

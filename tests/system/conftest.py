@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .processes import environment
+from tests.processes import environment
+
 from .stack import SITE, Stack
 
 

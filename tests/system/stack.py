@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from .processes import HEADRACE, START, Process, free_port, until
+from tests.processes import HEADRACE, START, Process, free_port, until
 
 APPS = Path(__file__).parent / "apps"
 SITE = Path(__file__).parent / "django_site"

@@ -9,8 +9,9 @@ import time
 import pytest
 import websockets
 
+from tests.processes import START, Process, free_port, until
+
 from .load import Load
-from .processes import START, Process, free_port, until
 from .stack import Stack
 
 BOTH = ("GET", "POST")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .processes import free_port, run
+from tests.processes import free_port, run
+
 from .stack import APPS, Stack
 
 FREE = ("--address", "127.0.0.1:0", "--admin", "127.0.0.1:0")

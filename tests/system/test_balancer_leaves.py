@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from tests.processes import until
+
 from .load import Load
-from .processes import until
 from .stack import Stack
 
 

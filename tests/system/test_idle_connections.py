@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
+from tests.processes import free_port
+
 from .load import Connection
-from .processes import free_port
 from .stack import Stack
 
 BURSTS = 8

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .processes import Process
+from tests.processes import Process
+
 from .stack import SITE, Stack
 
 GIGABYTE = 1 << 30

@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 
 from headrace.certs.authority import Authority
+from tests.processes import HEADRACE, START, Process, free_port, until
 
-from .processes import HEADRACE, START, Process, free_port, until
 from .stack import Stack
 
 ELSEWHERE = "127.0.0.2"

@@ -10,9 +10,9 @@ from cryptography import x509
 from headrace.certs.authority import Authority
 from headrace.certs.listing import entries
 from headrace.clock import Clock
+from tests.processes import until
 
 from .load import Load
-from .processes import until
 from .stack import Stack
 
 LONG_AGO = 70 * 86400.0  # seconds; of the 90 days of a leaf more than two thirds

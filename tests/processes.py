@@ -19,7 +19,7 @@ START = 60.0  # seconds; only a bound: interpreters start in one, but a busy mac
 T = TypeVar("T")
 
 
-def until(probe: Callable[[], T | None], seconds: float, what: str) -> T:
+def until(probe: Callable[[], T | None], seconds: float = START, what: str = "that") -> T:
     """The first true answer of `probe`, asked every 20 ms; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := probe()):
@@ -84,6 +84,10 @@ class Process:
     def stop(self, seconds: float = 20.0) -> int:
         """SIGTERM, and the exit code."""
         self.signal(signal.SIGTERM)
+        return self.end(seconds)
+
+    def end(self, seconds: float = START) -> int:
+        """The exit code, once it ended by itself."""
         return self.popen.wait(seconds)
 
     def kill(self) -> None:
