@@ -14,11 +14,12 @@ use tokio::time::{sleep, timeout};
 use super::{
     Retry,
     ending::Ending,
+    failure::Failure,
     local::{InFlight, Local, Seat},
     pool::InUse,
     rewrite::{self, Hop},
     table::Destination,
-    transfer::{Failure, Transfer},
+    transfer::Transfer,
     upload::Upload,
 };
 use crate::{

@@ -2,9 +2,12 @@
 //!
 //! Reading order: `options` and `table` (what Python hands over), `server` (what is known of one), `pick` and `queue`
 //! (who gets a request), `pool` (connections), `forward` (one request from its head to the end of its response, with
-//! `rewrite`, `upload` and `transfer` as its steps), `ending` (streams of those who leave), `local` (a thread's side of all this), `probe` (are you there?).
+//! `rewrite`, `upload`, `download` and `transfer` as its steps, `failure` where one comes to nothing), `ending` (streams of
+//! those who leave), `local` (a thread's side of all this), `probe` (are you there?).
 
+mod download;
 mod ending;
+mod failure;
 mod forward;
 mod local;
 mod options;

@@ -5,7 +5,7 @@
 //! bytes, and the attempt is over when both have ended.
 
 use std::{
-    fmt, io,
+    io,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,7 +13,9 @@ use std::{
 use bytes::{Buf, BytesMut};
 
 use super::{
+    download::Download,
     ending::Ending,
+    failure::{Failure, GONE},
     local::Local,
     options::Options,
     rewrite,
@@ -21,78 +23,17 @@ use super::{
 };
 use crate::{
     http::{
-        exchange::{BodyError, Exchange, Gone, ReplyBody},
+        exchange::{Exchange, ReplyBody},
         framing::{Decoded, Decoder},
         head::{ResponseBody, ResponseHead, parse_response},
     },
-    net::{
-        buffers::{LARGE, MEDIUM},
-        clock::Timer,
-        pipe::Pipe,
-        stream::{self, ServerStream},
-    },
+    net::{clock::Timer, stream::ServerStream},
 };
 
-/// Room for one read of a response.
-const READ: usize = 8 * 1024;
-/// From here on splicing is cheaper than copying, which needs no pipe.
-const SPLICE_MIN: u64 = 64 * 1024;
 /// The most interim responses that one request may get; a server that sends more is not in its right mind.
 const MAX_INTERIM: u32 = 64;
 /// How long a server may leave a client waiting for 100 (Continue) before the body is sent all the same (RFC 9110, 10.1.1).
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Why an attempt came to nothing.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// There is no connection to the server.
-    Unreached(io::Error),
-    /// The client is gone, or did not deliver its body.
-    Client(BodyError),
-    TooLarge,
-    /// The connection ended or failed. `seen`: something of a response had come.
-    Closed {
-        seen: bool,
-        error: Option<io::Error>,
-    },
-    /// What the server sent is no HTTP.
-    Malformed(&'static str),
-    /// It sent nothing for too long.
-    TimedOut,
-    /// It is a stream, and the server or the balancer leaves.
-    Ended,
-}
-
-impl Failure {
-    /// Whether the server failed, and not the client.
-    pub(super) fn is_the_servers(&self) -> bool {
-        !matches!(self, Self::Client(_) | Self::TooLarge | Self::Ended)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreached(error) => write!(f, "cannot be reached: {error}"),
-            Self::Client(_) => f.write_str("the client did not deliver its request"),
-            Self::TooLarge => f.write_str("the request is too large"),
-            Self::Closed { seen, error } => {
-                let when = if *seen {
-                    "before the end of its response"
-                } else {
-                    "before its response"
-                };
-                match error {
-                    Some(error) => write!(f, "the connection failed {when}: {error}"),
-                    None => write!(f, "it closed the connection {when}"),
-                }
-            }
-            Self::Malformed(what) => write!(f, "its response is malformed: {what}"),
-            Self::TimedOut => f.write_str("it took too long"),
-            Self::Ended => f.write_str("it is leaving"),
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -104,8 +45,8 @@ enum Stage {
 
 pub(super) struct Transfer<'a> {
     stream: &'a mut ServerStream,
-    input: &'a mut BytesMut,
     upload: &'a mut Upload,
+    download: Download<'a>,
     local: &'a Local,
     timer: &'a Timer,
     ending: Ending<'a>,
@@ -114,10 +55,6 @@ pub(super) struct Transfer<'a> {
     /// Whether the timer runs for what is waited for now.
     timing: bool,
     stage: Stage,
-    decoder: Decoder,
-    data: BytesMut,
-    /// For a long body between two plain connections.
-    pipe: Option<Pipe>,
     keep_alive: bool,
     tunnel: bool,
     interims: u32,
@@ -140,17 +77,14 @@ impl<'a> Transfer<'a> {
     ) -> Self {
         Self {
             stream,
-            input,
             upload,
+            download: Download::new(input, &local.thread),
             local,
             timer,
             ending,
             begun: false,
             timing: false,
             stage: Stage::Head,
-            decoder: Decoder::none(),
-            data: BytesMut::new(),
-            pipe: None,
             keep_alive: false,
             tunnel: false,
             interims: 0,
@@ -167,7 +101,7 @@ impl<'a> Transfer<'a> {
             && !self.tunnel
             && self.upload.is_whole()
             && self.unsent.is_none()
-            && self.input.is_empty()
+            && self.download.input.is_empty()
     }
 
     /// Whether the client has given up is asked first, and from then on only where there is something to wait for: most
@@ -257,7 +191,7 @@ impl<'a> Transfer<'a> {
                 Stage::Body => ready!(self.poll_body(cx, exchange))?,
                 Stage::Finish => {
                     ready!(self.poll_pass_on(cx, exchange))?;
-                    ready!(exchange.poll_finish(cx, self.decoder.trailers())).map_err(|_| GONE)?;
+                    ready!(exchange.poll_finish(cx, self.download.decoder.trailers())).map_err(|_| GONE)?;
                     self.stage = Stage::Done;
                 }
                 Stage::Done => return Poll::Ready(Ok(())),
@@ -265,26 +199,16 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        self.local.thread.buffers.make_room(self.input, room);
-        let read = stream::poll_read(self.stream, cx, self.input);
-        // A head is waited for as a whole: one that drips is as late as one that does not come.
-        if read.is_ready() && self.stage != Stage::Head {
-            self.timing = false;
-        }
-        read
-    }
-
     fn poll_head(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
         loop {
-            if !self.input.is_empty() && self.take_head(cx, exchange)? {
+            if !self.download.input.is_empty() && self.take_head(cx, exchange)? {
                 return Poll::Ready(Ok(()));
             }
-            match self.poll_read(cx, READ) {
+            match self.download.poll_head(cx, self.stream) {
                 Poll::Ready(Ok(length)) if length > 0 => {}
                 Poll::Ready(ended) => {
                     return Poll::Ready(Err(Failure::Closed {
-                        seen: !self.input.is_empty(),
+                        seen: !self.download.input.is_empty(),
                         error: ended.err().or(self.unsent.take()),
                     }));
                 }
@@ -305,12 +229,12 @@ impl<'a> Transfer<'a> {
             let to = exchange.request().response_to();
             let options = &self.local.balancer.options;
             let limits = &self.local.thread.limits().head;
-            let parsed = parse_response(self.input, limits, to, |head| begin(exchange, head, options))
+            let parsed = parse_response(self.download.input, limits, to, |head| begin(exchange, head, options))
                 .map_err(|bad| Failure::Malformed(bad.0))?;
             let Some((length, begun)) = parsed else {
                 return Ok(false);
             };
-            self.input.advance(length);
+            self.download.input.advance(length);
             match begun? {
                 Begun::Interim(status) => {
                     self.interims += 1;
@@ -335,7 +259,7 @@ impl<'a> Transfer<'a> {
         self.timing = false;
         self.stage = Stage::Body;
         let now = self.local.thread.clock.now();
-        self.decoder = match body {
+        self.download.decoder = match body {
             Body::Http(ResponseBody::None) => Decoder::none(),
             Body::Http(ResponseBody::Length(length)) => Decoder::length(length),
             Body::Http(ResponseBody::Chunked) => {
@@ -361,89 +285,31 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn body_room(&mut self, exchange: &mut impl Exchange) -> usize {
-        let left = self.decoder.remaining().unwrap_or(u64::MAX);
-        if left <= READ as u64 {
-            return READ;
-        }
-        let room = match left > MEDIUM as u64 && exchange.wants_large_pieces() {
-            true => LARGE,
-            false => MEDIUM,
-        };
-        // One buffer is enough where the other is empty.
-        if self.input.is_empty() && self.input.capacity() < self.data.capacity() {
-            std::mem::swap(self.input, &mut self.data);
-        }
-        room
-    }
-
-    /// Whether the rest of the body is long, and can go to the client without passing through this process.
-    fn splices(&mut self, exchange: &mut impl Exchange) -> bool {
-        if self.pipe.is_none()
-            && self.input.is_empty()
-            && self.decoder.remaining().is_some_and(|left| left > SPLICE_MIN)
-            && self.stream.plain().is_some()
-            && exchange.can_splice()
-            && exchange.wants_large_pieces()
-        {
-            self.pipe = self.local.thread.pipes.take();
-        }
-        self.pipe.is_some()
-    }
-
-    fn poll_more(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<io::Result<usize>> {
-        if self.splices(exchange)
-            && let (Some(pipe), Some(socket)) = (&mut self.pipe, self.stream.plain())
-        {
-            let length = ready!(pipe.poll_fill(cx, socket, self.decoder.remaining().unwrap_or(0)))?;
-            self.decoder.pass(length as u64);
-            self.timing = false;
-            return Poll::Ready(Ok(length));
-        }
-        let room = self.body_room(exchange);
-        self.poll_read(cx, room)
-    }
-
     /// Gives the client what it had no room for before.
     fn poll_pass_on(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
-        let before = self.waiting();
-        let passed = self.poll_pass_all(cx, exchange);
+        let before = self.download.waiting();
+        let passed = self.download.poll_pass_on(cx, exchange);
         // A client that is slow and takes something is not a server that says nothing.
-        self.timing &= self.waiting() == before;
+        self.timing &= self.download.waiting() == before;
         passed.map_err(|_| GONE)
-    }
-
-    fn poll_pass_all(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Gone>> {
-        if !self.data.is_empty() {
-            ready!(exchange.poll_write(cx, &mut self.data))?;
-        }
-        match &mut self.pipe {
-            Some(pipe) if !pipe.is_empty() => exchange.poll_splice(cx, pipe),
-            _ => Poll::Ready(Ok(())),
-        }
-    }
-
-    /// Bytes of the body that wait for the client.
-    fn waiting(&self) -> usize {
-        self.data.len() + self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Failure>> {
         loop {
-            if self.data.is_empty() {
-                match self.decoder.decode(self.input, &mut self.data) {
-                    Ok(Decoded::End) => self.stage = Stage::Finish,
-                    Ok(_) => {}
-                    Err(error) => return Poll::Ready(Err(Failure::Malformed(error.message()))),
-                }
+            match self.download.decode() {
+                Ok(Decoded::End) => self.stage = Stage::Finish,
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Failure::Malformed(error.message()))),
             }
             ready!(self.poll_pass_on(cx, exchange))?;
             if self.stage == Stage::Finish {
                 return Poll::Ready(Ok(()));
             }
-            match self.poll_more(cx, exchange) {
+            let read = self.download.poll_more(cx, self.stream, exchange);
+            self.timing &= read.is_pending();
+            match read {
                 Poll::Ready(Ok(length)) if length > 0 => {}
-                Poll::Ready(Ok(_)) => match self.decoder.on_eof() {
+                Poll::Ready(Ok(_)) => match self.download.decoder.on_eof() {
                     Ok(()) => {
                         self.keep_alive = false;
                         self.stage = Stage::Finish;
@@ -472,17 +338,11 @@ impl<'a> Transfer<'a> {
 
 impl Drop for Transfer<'_> {
     fn drop(&mut self) {
-        self.local.thread.buffers.give(std::mem::take(&mut self.data));
-        if let Some(pipe) = self.pipe.take() {
-            self.local.thread.pipes.give(pipe);
-        }
         if self.tunnel {
             self.local.thread.counters().tunnels_open.sub(1);
         }
     }
 }
-
-const GONE: Failure = Failure::Client(BodyError::Gone);
 
 #[derive(Clone, Copy)]
 enum Body {
