@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import headrace
+
 HEADRACE = (sys.executable, "-m", "headrace")
+SETTINGS = ("HEADRACE_", "MAX_", "AWS_")
 START = 60.0  # seconds; only a bound: interpreters start in one, but a busy machine has been seen to take twenty
 
 T = TypeVar("T")
@@ -41,8 +44,9 @@ def free_port(count: int = 1) -> int:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without settings of headrace, and `extra`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")} | dict(extra or {})
+    """This process's environment without settings of headrace, and `extra`; the package is found where it was here."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    return kept | {"PYTHONPATH": str(Path(headrace.__file__).parent.parent)} | dict(extra or {})
 
 
 class Process:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 
-import headrace
 from tests.processes import HEADRACE
 from tests.processes import environment as inherited
 
@@ -69,9 +68,7 @@ class Balance:
 
 
 def environment(state: Path, environ: dict[str, str]) -> dict[str, str]:
-    package = str(Path(headrace.__file__).parent.parent)
-    own = {"HEADRACE_HOME": str(state), "HEADRACE_BALANCER_TOKEN": TOKEN, "PYTHONPATH": package}
-    return inherited(own | environ)
+    return inherited({"HEADRACE_HOME": str(state), "HEADRACE_BALANCER_TOKEN": TOKEN} | environ)
 
 
 @asynccontextmanager

@@ -3,51 +3,16 @@
 import contextlib
 import gzip
 import json
-import os
-import random
 import signal
-import socket
 import ssl
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-import headrace
-
-START = 60.0  # seconds; only a bound
-HEADRACE = (sys.executable, "-m", "headrace")
-
-T = TypeVar("T")
-
-
-def until(probe: Callable[[], T | None], seconds: float = START, what: str = "change") -> T:
-    """The first true answer of `probe`; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < deadline, f"no {what} within {seconds:g} s"
-        time.sleep(0.02)
-    return answer
-
-
-def free_port() -> int:
-    """One that nobody has, below those that the kernel hands out by itself."""
-    for _ in range(100):
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no free port")
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's, without settings of headrace; the child finds the package where this process found it."""
-    foreign = ("HEADRACE_", "MAX_", "AWS_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return kept | {"PYTHONPATH": str(Path(headrace.__file__).parent.parent)} | dict(extra or {})
+from tests.processes import HEADRACE, START, environment, until
 
 
 class Ingest:
@@ -147,17 +112,3 @@ def payloads(folder: Path, stream: str = "") -> list[Any]:
     """Every payload in them, in order of the keys."""
     lines = (gzip.decompress(data).splitlines() for _, data in sorted(objects(folder, stream).items()))
     return [json.loads(line) for lines_of_one in lines for line in lines_of_one]
-
-
-def run(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`headrace` with `arguments`, to its end."""
-    return subprocess.run(
-        [*HEADRACE, *arguments],
-        cwd=folder,
-        env=environment(environ),
-        capture_output=True,
-        text=True,
-        timeout=START,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )

@@ -13,18 +13,11 @@ import pytest
 
 from headrace.errors import OperationError, UsageError
 from headrace.ingest import AsyncClient, Client, NotIngestedError, OutboxLimits
+from tests.processes import until
 
 from .ingest_server import Answer, ingest_server
 
 PATIENT = OutboxLimits(age=3600.0)
-
-
-def until(condition) -> None:
-    """Returns once `condition()` holds; fails after 10 s."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .service_process import environment, ingest, run
+from tests.processes import environment, run
+
+from .service_process import ingest
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 pytest.importorskip("duckdb")
@@ -37,11 +39,11 @@ def test_this_machine_is_sampled_posted_landed_asked_and_drawn(tmp_path):
         posted = int(re.match(r"(\d+) payloads", said)[1])
         assert posted > 10
         service.until_landed()
-        count = run(tmp_path, "ingest", "query", "select count(*) as n from payloads", "--json")
+        count = run("ingest", "query", "select count(*) as n from payloads", "--json", folder=tmp_path)
         assert json.loads(count.stdout) == [{"n": posted}]
 
     query = re.search(r'headrace ingest query "(.+)"', (EXAMPLE / "README.md").read_text())[1]
-    assert "cpu_seconds" in run(tmp_path, "ingest", "query", query).stdout
+    assert "cpu_seconds" in run("ingest", "query", query, folder=tmp_path).stdout
     assert "machine.svg" in example(tmp_path, "plot.py", "./landed", "machine.svg")
     drawing = ET.parse(tmp_path / "machine.svg").getroot()
     assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) > 1

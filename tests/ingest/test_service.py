@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from headrace.sinks.encoding import FORMATS
+from tests.processes import run, until
 
-from .service_process import ingest, objects, payloads, run, until
+from .service_process import ingest, objects, payloads
 
 _core = pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 
@@ -279,7 +280,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
 def test_two_services_cannot_have_one_journal(tmp_path):
     with ingest(tmp_path) as service:
         free = ("--address", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-        ended = run(tmp_path, "ingest", "--plain", *free, "--state", "state")
+        ended = run("ingest", "--plain", *free, "--state", "state", folder=tmp_path)
         assert ended.returncode == 1
         assert len(ended.stderr.strip().splitlines()) == 1
         assert "journal" in ended.stderr

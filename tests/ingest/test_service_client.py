@@ -5,8 +5,9 @@ import threading
 import pytest
 
 from headrace.ingest import Client, OutboxLimits
+from tests.processes import free_port, until
 
-from .service_process import free_port, ingest, payloads, until
+from .service_process import ingest, payloads
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 

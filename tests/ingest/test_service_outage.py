@@ -8,8 +8,10 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from ..sinks.store_server import BUCKET, environment, s3_server, scripted_store  # noqa: TID252 - both need an S3 server
-from .service_process import free_port, ingest, payloads, until
+from tests.processes import free_port, until
+from tests.sinks.store_server import BUCKET, environment, s3_server, scripted_store
+
+from .service_process import ingest, payloads
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 

@@ -8,7 +8,9 @@ import subprocess
 import httpx
 import pytest
 
-from .service_process import HEADRACE, environment, ingest, objects, run, until
+from tests.processes import HEADRACE, environment, run, until
+
+from .service_process import ingest, objects
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 
@@ -26,7 +28,7 @@ PICKY = (
 def verb(service, *arguments):
     """A verb of the service's, which must succeed; what it printed."""
     where = () if arguments[0] in ("where", "query") else ("--admin", service.admin_url.removeprefix("https://"))
-    done = run(service.folder, "ingest", *arguments, *where, "--state", "state")
+    done = run("ingest", *arguments, *where, "--state", "state", folder=service.folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -92,7 +94,7 @@ def test_a_payload_is_found_by_its_number(tmp_path):
         assert verb(service, "where", "2").strip().endswith(key)
         (landed,) = json.loads(verb(service, "where", "1", "--json"))
         assert (landed["first"], landed["last"], landed["count"]) == (1, 2, 2)
-        missing = run(tmp_path, "ingest", "where", "3", "--state", "state")
+        missing = run("ingest", "where", "3", "--state", "state", folder=tmp_path)
         assert missing.returncode == 1
         assert "payload 3 is in no object yet" in missing.stderr
         service.stop()
@@ -107,7 +109,7 @@ def test_what_landed_is_asked_by_sql(tmp_path):
         sql = "select host, sum(load) as load from payloads group by 1 order by 1"
         assert json.loads(verb(service, "query", sql, "--json")) == [{"host": "a", "load": 4}, {"host": "b", "load": 2}]
         assert verb(service, "query", sql).splitlines()[1].split() == ["a", "4"]
-        wrong = run(tmp_path, "ingest", "query", "selct 1")
+        wrong = run("ingest", "query", "selct 1", folder=tmp_path)
         assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (2, 1)
 
 
@@ -118,9 +120,8 @@ def test_dead_letters_go_back_when_the_sink_is_mended(tmp_path):
         service.until_landed()
         service.accept("bad")
         until(lambda: service.status()["dead_letters"] == 1, what="dead letter")
-        refused = run(
-            tmp_path, "ingest", "replay", "--state", "state", "--admin", service.admin_url.removeprefix("https://")
-        )
+        admin = service.admin_url.removeprefix("https://")
+        refused = run("ingest", "replay", "--state", "state", "--admin", admin, folder=tmp_path)
         assert refused.returncode == 1
         assert "1 payloads were refused again" in refused.stderr
         (tmp_path / "mended").touch()
@@ -144,7 +145,7 @@ def test_readiness_health_and_metrics_are_told(tmp_path):
 def test_a_wrong_token_is_told_in_one_line(tmp_path):
     with ingest(tmp_path) as service:
         where = ("--state", "state", "--admin", service.admin_url.removeprefix("https://"))
-        done = run(tmp_path, "ingest", "status", *where, environ={"HEADRACE_BALANCER_TOKEN": "wrong"})
+        done = run("ingest", "status", *where, folder=tmp_path, env={"HEADRACE_BALANCER_TOKEN": "wrong"})
         assert done.returncode == 1
         assert len(done.stderr.strip().splitlines()) == 1
         assert "the token is not this service's" in done.stderr

@@ -9,6 +9,7 @@ from headrace.bench.ingest.bodies import collections
 from headrace.bench.ingest.collector import acceptor, go
 from headrace.bench.ingest.store import BUCKET, store
 from headrace.bench.tools import GO
+from tests.processes import until
 
 COLLECTION = next(collections(1)).encode()
 
@@ -19,13 +20,6 @@ def status(url, body=None, method="POST"):
             return answer.status
     except HTTPError as error:
         return error.code
-
-
-def until(holds, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_acceptor_keeps_what_it_takes_and_tells_its_syncs(rig):
