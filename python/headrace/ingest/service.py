@@ -79,8 +79,7 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     named = streams(settings.paths, folder / "streams.json")
     manifest, letters = Manifest(folder / "manifest.sqlite"), DeadLetters(folder / "dead")
     delivery = Delivery(sink, letters, tally, clock)
-    limits = Limits(stored=settings.batch_bytes, count=settings.batch_count, age=settings.batch_age)
-    plan = Plan(node, form, named.names, limits, settings.workers)
+    plan = Plan(node, form, named.names, _limits(settings), settings.workers)
     landing = Landing(CoreJournal(journal), delivery, manifest, plan, tally, clock)
 
     server = _core.IngestServer(journal, server_options(settings, named))
@@ -90,12 +89,7 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     pulse = Pulse(
         journal.status, engine.counters, landing, tally, queue=settings.queue, tell=server.set_retry_after, clock=clock
     )
-    gauges = {
-        "oldest_seconds": ("Age of the oldest payload that hasn't landed.", landing.oldest),
-        "workers": ("Batches that can land at once.", lambda: float(landing.workers[0])),
-        "dead_letters": ("Batches that were set aside.", lambda: float(len(letters))),
-    }
-    collectors = (IntakeCollector(engine.counters, journal.status), LandingCollector(tally, gauges))
+    collectors = (IntakeCollector(engine.counters, journal.status), LandingCollector(tally, _gauges(landing, letters)))
     access = Access(token, credentials.names, open=settings.open)
     admin = Admin(
         pulse, landing, letters, NotingSink(sink, manifest), collectors, access, ready=lambda: not stop.asked.is_set()
@@ -140,8 +134,11 @@ class Service:
         self.stop.listen(reload=self.watch.reload)
         self.landing.start()
         serving = asyncio.create_task(self.port.run())
-        landing = asyncio.create_task(self.landing.wait())
-        watching = [asyncio.create_task(part) for part in (self.watch.run(), self.pulse.run())]
+        landing = asyncio.create_task(self.landing.wait(), name="landing")
+        watching = [
+            asyncio.create_task(self.watch.run(), name="the watch of certificates"),
+            asyncio.create_task(self.pulse.run(), name="the watch of rates"),
+        ]
         over = [asyncio.create_task(self.stop.asked.wait()), serving, landing, *watching]
         if await self._has_started(over):
             announce(self.listener.address, self.port.address)
@@ -155,7 +152,7 @@ class Service:
         await serving
         await self.sink.close()
         self.manifest.close()
-        _raise_failure(landing)
+        _raise_failure([landing, *watching])
         return landed
 
     async def _finish(self) -> bool:
@@ -180,6 +177,18 @@ class Service:
         started = asyncio.create_task(self.port.started())
         done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
         return started in done
+
+
+def _limits(settings: IngestSettings) -> Limits:
+    return Limits(stored=settings.batch_bytes, count=settings.batch_count, age=settings.batch_age)
+
+
+def _gauges(landing: Landing, letters: DeadLetters) -> dict[str, tuple[str, Callable[[], float]]]:
+    return {
+        "oldest_seconds": ("Age of the oldest payload that hasn't landed.", landing.oldest),
+        "workers": ("Batches that can land at once.", lambda: float(landing.workers[0])),
+        "dead_letters": ("Batches that were set aside.", lambda: float(len(letters))),
+    }
 
 
 def _at_once(engine: _core.Engine, hurry: asyncio.Event) -> Callable[[], None]:
@@ -207,12 +216,13 @@ def _listener_news(events: Sequence[_core.Event]) -> None:
         log.warning("listener: %s", event.detail)
 
 
-def _raise_failure(landing: "asyncio.Task[None]") -> None:
-    """A landing that ended by itself is an error of headrace's own; nothing is lost by it."""
-    error = None if landing.cancelled() or not landing.done() else landing.exception()
-    if error is not None:
-        hint = "what was accepted is in the journal, and lands after the next start"
-        raise OperationError(f"landing ended: {type(error).__name__}: {error}", hint=hint) from error
+def _raise_failure(parts: "Sequence[asyncio.Task[None]]") -> None:
+    """A part that ended by itself did so by an error of headrace's own; nothing is lost by it."""
+    for part in parts:
+        error = part.exception() if part.done() and not part.cancelled() else None
+        if error is not None:
+            hint = "what was accepted is in the journal, and lands after the next start"
+            raise OperationError(f"{part.get_name()} ended: {type(error).__name__}: {error}", hint=hint) from error
 
 
 def _leave() -> None:
