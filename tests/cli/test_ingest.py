@@ -92,7 +92,7 @@ def test_damaged_numbers_of_streams_are_told(fails, tmp_path):
 
 @pytest.mark.parametrize("verb", [("status",), ("replay",), ("workers", "3")], ids=" ".join)
 def test_a_service_that_does_not_run_is_missed_in_one_line(fails, headrace, verb):
-    assert "start the service" in fails(1, "ingest", *verb)
+    assert "start `headrace ingest`" in fails(1, "ingest", *verb)
     headrace("certs", "list")
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"

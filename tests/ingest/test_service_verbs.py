@@ -52,9 +52,12 @@ def test_on_a_terminal_the_status_lives_on(tmp_path):
         service.accept(1)
         own, terminal = os.openpty()
         arguments = ("ingest", "status", "--state", "state", "--admin", service.admin_url.removeprefix("https://"))
+        # Where the tests run in the background, children would be born deaf to Ctrl-C.
+        deaf = signal.signal(signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(
             [*HEADRACE, *arguments], stdin=terminal, stdout=terminal, cwd=tmp_path, env=environment()
         )
+        signal.signal(signal.SIGINT, deaf)
         os.close(terminal)
         try:
             shown = ""

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ from headrace.settings import BalancerSettings, load
 TIMEOUT = 10.0  # seconds for a call
 
 
+@dataclass(frozen=True)
+class Service:
+    """What errors call a service, and the verb that starts it."""
+
+    name: str
+    verb: str
+
+
+BALANCER = Service("the balancer", "headrace balance")
+INGEST = Service("ingest", "headrace ingest")
+
+
 @contextmanager
 def admin_client(common: Common, balancer: str | None, ca: Path | None) -> Iterator[httpx.Client]:
     """A client of the balancer's admin port at `balancer` (a URL; None: the address of the settings).
@@ -24,22 +37,22 @@ def admin_client(common: Common, balancer: str | None, ca: Path | None) -> Itera
     """
     settings = load(BalancerSettings, {}, file=common.settings_file)
     url = balancer or f"https://{settings.admin}"
-    with client_of("the balancer", common, url, settings.token, ca) as client:
+    with client_of(BALANCER, common, url, settings.token, ca) as client:
         yield client
 
 
 @contextmanager
-def client_of(name: str, common: Common, url: str, token: str | None, ca: Path | None) -> Iterator[httpx.Client]:
-    """The same for any service: `name` is what errors call it, a token of None is the state folder's."""
+def client_of(service: Service, common: Common, url: str, token: str | None, ca: Path | None) -> Iterator[httpx.Client]:
+    """The same for any service; a token of None is the state folder's."""
     state = common.state
     token = token or state.token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    verified = _verified_by(ca or state.ca)
+    verified = _verified_by(ca or state.ca, service)
     try:
         with httpx.Client(base_url=url, verify=verified, headers=headers, timeout=TIMEOUT, trust_env=False) as client:
             yield client
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise OperationError(f"cannot reach {name} at {url}: {error}", hint="is it running there?") from error
+        raise OperationError(f"cannot reach {service.name} at {url}: {error}", hint="is it running there?") from error
 
 
 def answer(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever JSON says
@@ -54,9 +67,9 @@ def answer(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever JSON say
     return content
 
 
-def _verified_by(authority: Path) -> ssl.SSLContext:
+def _verified_by(authority: Path, service: Service) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(authority))
     except (OSError, ssl.SSLError) as error:
-        hint = "start the service on this machine first, or give --ca FILE"
+        hint = f"start `{service.verb}` on this machine first, or give --ca FILE"
         raise OperationError(f"cannot read the authority {authority}: {error}", hint=hint) from error

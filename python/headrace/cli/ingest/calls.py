@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import httpx
 
-from headrace.cli.admin import client_of
+from headrace.cli.admin import INGEST, client_of
 from headrace.cli.options import Common, common_options
 from headrace.settings import IngestSettings, load
 
@@ -26,5 +26,5 @@ def call_options(function: Callable[..., None]) -> Callable[..., None]:
 def service(common: Common, admin: str | None, ca: Path | None) -> Iterator[httpx.Client]:
     """A client of the admin port. Raises `OperationError` when it can't be reached or verified."""
     settings = load(IngestSettings, {"admin": admin}, file=common.settings_file)
-    with client_of("ingest", common, f"https://{settings.admin}", None, ca) as client:
+    with client_of(INGEST, common, f"https://{settings.admin}", None, ca) as client:
         yield client
