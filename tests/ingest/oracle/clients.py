@@ -47,6 +47,7 @@ class Client(threading.Thread):
             answer = self._connection.getresponse()
             answer.read()
         except ConnectionRefusedError:
+            self._connection.close()
             return False
         except (OSError, http.client.HTTPException):
             self._connection.close()
