@@ -39,12 +39,14 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes names in `folder` safe.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// The names in `folder`, in no order; creates the folder where it is not there.
+    /// Makes the folder, and those above it, where they are not there.
+    fn make_folder(&self, folder: &Path) -> io::Result<()>;
+    /// The names in `folder`, in no order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Bytes that may still be written on the file system of `folder`.
     fn free_space(&self, folder: &Path) -> io::Result<u64>;
     /// Keeps every other process from locking the same file until the value is dropped. `Err(text)` in the result:
-    /// another has it, and this is what it wrote into the file.
+    /// another has it, and this is what it wrote into the file, if there was room for it.
     fn lock(&self, path: &Path, text: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>>;
 }
 
@@ -73,8 +75,22 @@ impl Disk for RealDisk {
         fs::File::open(folder)?.sync_all()
     }
 
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let parent = match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        self.make_folder(parent)?;
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => self.sync_folder(parent),
+        }
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        create_folder(folder)?;
         fs::read_dir(folder)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect()
@@ -90,29 +106,13 @@ impl Disk for RealDisk {
         let file = options().create(true).truncate(false).open(path)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
-                file.set_len(0)?;
-                file.write_all_at(text.as_bytes(), 0)?;
+                // The lock holds without its text, and a full disk has no room for it.
+                let _ = file.set_len(0).and_then(|()| file.write_all_at(text.as_bytes(), 0));
                 Ok(Ok(Box::new(file)))
             }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Err(io::read_to_string(&file)?)),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// The folder and those above it, each name safe before anything is kept below it.
-fn create_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    create_folder(parent)?;
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => RealDisk.sync_folder(parent),
     }
 }
 

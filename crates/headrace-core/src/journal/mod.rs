@@ -76,7 +76,8 @@ pub enum Refused {
     Failed,
 }
 
-/// Why what was appended could not be made safe. It will not be seen again while this journal is open.
+/// Why what was appended could not be made safe. It will not be seen again while this journal is open; of several
+/// records that were appended at once the first ones may be safe all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     DiskFull,
@@ -151,10 +152,11 @@ impl Journal {
     /// All of it but the thread.
     fn assemble(folder: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<(Self, Writer, Recovery), Error> {
         let options = options.checked()?;
-        let names = disk
-            .list(folder)
-            .map_err(|error| recovery::unreadable(folder, &error))?;
+        let unreadable = |error| recovery::unreadable(folder, &error);
+        disk.make_folder(folder).map_err(unreadable)?;
         let lock = recovery::lock(folder, &*disk)?;
+        // Not before: who held it until now may have made and removed files up to its end.
+        let names = disk.list(folder).map_err(unreadable)?;
         let Recovered {
             state,
             seals,

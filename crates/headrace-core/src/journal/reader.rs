@@ -134,8 +134,17 @@ impl Reader {
         self.next
     }
 
-    /// The next payloads that are safe; none when there are none now.
+    /// The next payloads that are safe; none when there are none now. After an error the next read begins at the same
+    /// place.
     pub fn read(&mut self, query: &Query) -> io::Result<Vec<Slice>> {
+        let from = self.next;
+        self.gather(query).inspect_err(|_| {
+            self.next = from;
+            self.cursor = None;
+        })
+    }
+
+    fn gather(&mut self, query: &Query) -> io::Result<Vec<Slice>> {
         let Some(wanted) = self.wanted(query) else {
             return Ok(Vec::new());
         };
@@ -214,33 +223,30 @@ impl Reader {
 
     /// Opens the segment that `next` is in, or the first one after it, or takes in how much there is of the open one.
     fn enter(&mut self) -> io::Result<bool> {
-        let state = self.shared.state();
         if let Some(cursor) = &mut self.cursor {
-            if let Some(extent) = state.segments.get(&cursor.segment) {
+            if let Some(extent) = self.shared.state().segments.get(&cursor.segment) {
                 cursor.walk.extend(extent.end);
             }
             return Ok(true);
         }
-        let holding = state
-            .segments
-            .range(..=self.next)
-            .next_back()
-            .filter(|(_, extent)| extent.last >= self.next);
-        let Some((&first, &extent)) = holding.or_else(|| state.segments.range(self.next + 1..).next()) else {
-            return Ok(false);
-        };
-        drop(state);
-        let file = match self.shared.disk.open(&self.shared.path_of(first)) {
-            // All of it has landed meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            opened => opened?,
-        };
-        self.cursor = Some(Cursor {
-            segment: first,
-            file,
-            walk: Walk::new(extent.salt, first, START, extent.end),
-        });
-        Ok(true)
+        loop {
+            let holding = self.shared.state().holding(self.next);
+            let Some((first, extent)) = holding else {
+                return Ok(false);
+            };
+            match self.shared.disk.open(&self.shared.path_of(first)) {
+                // All of it has landed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.next = self.next.max(extent.last + 1),
+                opened => {
+                    self.cursor = Some(Cursor {
+                        segment: first,
+                        file: opened?,
+                        walk: Walk::new(extent.salt, first, START, extent.end),
+                    });
+                    return Ok(true);
+                }
+            }
+        }
     }
 
     /// Leaves a segment that is read to its end, if there is a later one. Whether there may be more to read.

@@ -21,6 +21,8 @@ pub(super) const LONG: usize = 72;
 const KEYED: u16 = 1;
 /// Records begin at multiples of this.
 pub(super) const ALIGNMENT: usize = 8;
+/// The highest number of a payload: numbers fit into the 63 bits that databases have for them.
+pub(super) const MAX_NUMBER: u64 = i64::MAX as u64;
 /// No record's body is longer, so that recovery needs no more memory than this.
 pub const MAX_RECORD: usize = 64 << 20;
 
@@ -87,7 +89,10 @@ impl Head {
             && self.length as usize <= MAX_RECORD
             && u64::from(self.payloads) * 4 <= u64::from(self.length)
             && self.first > 0
-            && self.first.checked_add(u64::from(self.payloads)).is_some()
+            && self
+                .first
+                .checked_add(u64::from(self.payloads))
+                .is_some_and(|next| next <= MAX_NUMBER)
     }
 
     /// The number of its last payload.

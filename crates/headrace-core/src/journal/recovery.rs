@@ -19,7 +19,7 @@ use super::{
     disk::{Disk, File},
     scan::{self, Known, Walk},
     seals::{self, Notes, Seals},
-    segment::{self, Header, Kind, Opening, START, UNFINISHED, with_suffix},
+    segment::{self, Header, Kind, MAX_LENGTH, Opening, START, UNFINISHED, with_suffix},
     state::{self, State},
 };
 use crate::error::Error;
@@ -39,7 +39,7 @@ pub struct Damage {
     /// Bytes that had been safe and are no whole records any more, and in how many places.
     pub bytes: u64,
     pub holes: u32,
-    /// Where a copy of the file is; empty when there was no room for one.
+    /// Where a copy of the file is, or the file itself; empty when there was no room for a copy.
     pub copy: String,
 }
 
@@ -95,14 +95,16 @@ pub(super) fn recover(folder: &Path, names: &[String], options: &Options, disk: 
         report: Recovery::default(),
     };
     let headers = recovering.headers(names)?;
+    let notes = recovering.notes_file(names)?;
     recovering.remove_unfinished(names)?;
-    let notes = recovering.notes(names)?;
-    let previous = recovering.segments(&headers, notes.next_payload())?;
+    let notes = recovering.notes(notes)?;
+    let least = notes.next_payload().max(recovering.after_set_aside(names)?);
+    let previous = recovering.segments(&headers, least)?;
     disk.sync_folder(folder).map_err(|error| unreadable(folder, &error))?;
     let Recovering {
         mut state, mut report, ..
     } = recovering;
-    let seals = notes.apply(&mut state.backlog);
+    let seals = notes.apply(&mut state.backlog, oldest(names));
     state.count_pinned();
     state.landed = true;
     report.segments = state.segments.len();
@@ -120,6 +122,15 @@ pub(super) fn recover(folder: &Path, names: &[String], options: &Options, disk: 
         report,
     })
 }
+
+/// What is below this number was removed because it had landed. Of a segment that was set aside this is not known.
+fn oldest(names: &[String]) -> u64 {
+    let segments = names.iter().map(|name| name.strip_suffix(DAMAGED).unwrap_or(name));
+    segments.filter_map(segment::first_of).min().unwrap_or(0)
+}
+
+/// A file of notes and its header, where that can be read.
+type NotesFile = (Box<dyn File>, Option<Header>);
 
 struct Recovering<'a> {
     folder: &'a Path,
@@ -145,18 +156,30 @@ impl Recovering<'_> {
         }
     }
 
-    /// What a consumer noted; nothing where no notes are.
-    fn notes(&mut self, names: &[String]) -> Result<Notes, Error> {
+    /// The file of what a consumer noted, if there is one.
+    fn notes_file(&self, names: &[String]) -> Result<Option<NotesFile>, Error> {
         if !names.iter().any(|name| name == seals::NAME) {
-            return Ok(Notes::default());
+            return Ok(None);
         }
         let path = self.folder.join(seals::NAME);
+        let file = self.disk.open(&path).map_err(|error| unreadable(&path, &error))?;
+        match Header::read(&*file, Kind::Notes).map_err(|error| unreadable(&path, &error))? {
+            Opening::Known(header) => Ok(Some((file, Some(header)))),
+            Opening::Damaged => Ok(Some((file, None))),
+            Opening::Version(version) => Err(unknown_version(&path, version)),
+        }
+    }
+
+    /// What a consumer noted; nothing where no notes are.
+    fn notes(&mut self, file: Option<NotesFile>) -> Result<Notes, Error> {
+        let Some((file, header)) = file else {
+            return Ok(Notes::default());
+        };
+        let path = self.folder.join(seals::NAME);
         let read = |error| unreadable(&path, &error);
-        let file = self.disk.open(&path).map_err(read)?;
-        let notes = match Header::read(&*file, Kind::Notes).map_err(read)? {
-            Opening::Known(header) => Notes::read(&*file, &header).map_err(read)?,
-            Opening::Version(version) => return Err(unknown_version(&path, version)),
-            Opening::Damaged => Notes::lost(file.length().map_err(read)?),
+        let notes = match header {
+            Some(header) => Notes::read(&*file, &header).map_err(read)?,
+            None => Notes::lost(file.length().map_err(read)?),
         };
         rewrite(&*file, notes.extent.end).map_err(read)?;
         if notes.extent.holes > 0 {
@@ -172,6 +195,20 @@ impl Recovering<'_> {
             self.disk.remove(&path).map_err(|error| unreadable(&path, &error))?;
         }
         Ok(())
+    }
+
+    /// A number above all that may be in files that were set aside: none of them is given again.
+    fn after_set_aside(&self, names: &[String]) -> Result<u64, Error> {
+        let mut next = 1;
+        for name in names {
+            if let Some(first) = name.strip_suffix(DAMAGED).and_then(segment::first_of) {
+                let path = self.folder.join(name);
+                let length = self.disk.open(&path).and_then(|file| file.length());
+                let length = length.map_err(|error| unreadable(&path, &error))?;
+                next = next.max(first + length / MIN_PAYLOAD);
+            }
+        }
+        Ok(next)
     }
 
     /// Takes all records; what the next segment's header has to say of the one before it.
@@ -202,7 +239,12 @@ impl Recovering<'_> {
         let path = self.path_of(first);
         let file = self.disk.open(&path).map_err(|error| unreadable(&path, &error))?;
         let length = file.length().map_err(|error| unreadable(&path, &error))?;
-        let walk = Walk::new(header.salt, first.max(self.state.safe + 1), START, length);
+        let walk = Walk::new(
+            header.salt,
+            first.max(self.state.safe + 1),
+            START,
+            length.min(MAX_LENGTH),
+        );
         let mut extent = state::Extent {
             salt: header.salt,
             end: START,

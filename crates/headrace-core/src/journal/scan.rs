@@ -149,7 +149,9 @@ impl Walk {
         self.window.resize(length, 0);
         self.window.shrink_to(4 * PIECE);
         self.start = self.position;
-        let read = file.read_at(&mut self.window, self.start)?;
+        let read = file
+            .read_at(&mut self.window, self.start)
+            .inspect_err(|_| self.window.clear())?;
         // A file that is shorter than it should be reads as zeros: a hole like any other.
         self.window[read..].fill(0);
         Ok(())
@@ -175,7 +177,7 @@ pub(super) struct Extent {
     /// Bytes that were safe once and are not whole records any more, and in how many places.
     pub(super) damaged: u64,
     pub(super) holes: u32,
-    /// Bytes of a write that did not come to its end.
+    /// Bytes of a write that did not come to its end, up to the last one that is not zero.
     pub(super) torn: u64,
 }
 
@@ -195,9 +197,10 @@ pub(super) fn examine(
     known: Known,
     mut visit: impl FnMut(u64, &Head, &[u8]),
 ) -> io::Result<Extent> {
+    let length = walk.end;
     let safe = match known {
         Known::End(end) => {
-            walk.end = end;
+            walk.end = end.min(length);
             end
         }
         Known::Safe(place) => place.max(horizon(
@@ -209,12 +212,15 @@ pub(super) fn examine(
         end: walk.position,
         ..Extent::default()
     };
+    let mut cut = None;
     while let Some(found) = walk.next(file)? {
         match found {
-            Found::Record { position, head } => {
+            Found::Record { position, head } if cut.is_none() => {
                 visit(position, &head, walk.body());
-                extent.end = walk.position;
+                // Zeros behind it may be missing.
+                extent.end = walk.position.min(length);
             }
+            Found::Record { .. } => extent.torn = walk.position - cut.unwrap_or_default(),
             Found::Hole { from, to, blank } => {
                 if from < safe {
                     extent.damaged += to.min(safe) - from;
@@ -222,11 +228,15 @@ pub(super) fn examine(
                     extent.end = to.min(safe);
                 }
                 if to > safe {
-                    extent.torn = blank.saturating_sub(from.max(safe));
-                    break;
+                    let cut = *cut.get_or_insert(from.max(safe));
+                    extent.torn = extent.torn.max(blank.saturating_sub(cut));
                 }
             }
         }
+    }
+    if safe > length {
+        extent.damaged += safe - length;
+        extent.holes += 1;
     }
     Ok(extent)
 }

@@ -18,9 +18,9 @@ use super::{
     Options,
     backlog::{Backlog, Range},
     disk::Disk,
-    record::{self, Record, u32_at, u64_at},
+    record::{self, MAX_NUMBER, Record, u32_at, u64_at},
     scan::{self, Known, Walk},
-    segment::{self, Header, Kind, START, Segment},
+    segment::{self, Header, Kind, MAX_LENGTH, START, Segment},
 };
 
 pub(super) const NAME: &str = "landing.notes";
@@ -75,11 +75,12 @@ impl Notes {
     /// Reads the notes; `header` is that of `file`.
     pub(super) fn read(file: &dyn super::disk::File, header: &Header) -> io::Result<Self> {
         let mut notes = Self::default();
-        let walk = Walk::new(header.salt, 1, START, file.length()?);
+        let walk = Walk::new(header.salt, 1, START, file.length()?.min(MAX_LENGTH));
         let extent = scan::examine(file, walk, Known::Safe(header.previous.1), |_, head, body| {
             notes.seals.number = head.last();
             for note in record::payloads(body) {
-                notes.take(head.stream, note);
+                // What its CRC lets pass and yet makes no sense is not ours.
+                let _ = notes.take(head.stream, note);
             }
         })?;
         notes.extent = extent;
@@ -99,32 +100,39 @@ impl Notes {
         }
     }
 
-    fn take(&mut self, kind: u16, note: &[u8]) {
+    fn take(&mut self, kind: u16, note: &[u8]) -> Option<()> {
         match kind {
             SEALED => {
-                let seal = Seal::decode(note);
+                let seal = Seal::decode(note)?;
                 self.seals.next = self.seals.next.max(seal.id);
                 self.seals.standing.insert(seal.id, seal);
             }
             LANDED => {
-                let seal = Seal::decode(note);
+                let seal = Seal::decode(note)?;
                 self.seals.next = self.seals.next.max(seal.id);
                 self.seals.standing.remove(&seal.id);
                 self.landed.push(seal.range);
             }
             FLOOR => {
-                self.floor = u64_at(note, 0);
-                self.seals.next = self.seals.next.max(u64_at(note, 8));
+                self.floor = number_at(note, 0)?;
+                self.seals.next = self.seals.next.max(number_at(note, 8)?);
                 self.parts = (self.parts.0 + 1, u32_at(note, 16));
-                self.kept
-                    .extend(note.get(20..).unwrap_or_default().chunks_exact(18).map(decode_range));
+                let kept = note.get(20..)?.chunks_exact(18);
+                self.kept.extend(kept.filter_map(decode_range));
             }
             _ => {}
         }
+        Some(())
     }
 
-    /// Takes out of `backlog`, where all that is on disk is open, what has landed; seals what is sealed.
-    pub(super) fn apply(self, backlog: &mut Backlog) -> Seals {
+    /// Takes out of `backlog`, where all that is on disk is open, what has landed; seals what is sealed. A seal that
+    /// begins below `oldest` has landed, though no note says so any more: to land what is left of it would put a part
+    /// where the whole is.
+    pub(super) fn apply(mut self, backlog: &mut Backlog, oldest: u64) -> Seals {
+        let standing = std::mem::take(&mut self.seals.standing).into_iter();
+        let (removed, standing): (BTreeMap<_, _>, _) = standing.partition(|(_, seal)| seal.range.first < oldest);
+        self.landed.extend(removed.into_values().map(|seal| seal.range));
+        self.seals.standing = standing;
         // A floor with a part missing would take what waits for landed.
         if self.floor > 0 && self.parts.0 == self.parts.1 {
             backlog.keep_below(self.floor, &self.kept);
@@ -155,13 +163,13 @@ impl Seal {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Self {
-        Self {
-            id: u64_at(bytes, 0),
-            range: decode_range(bytes.get(8..).unwrap_or_default()),
-            count: u64_at(bytes, 26),
-            note: bytes.get(34..).unwrap_or_default().to_vec(),
-        }
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            id: number_at(bytes, 0)?,
+            range: decode_range(bytes.get(8..)?)?,
+            count: number_at(bytes, 26)?,
+            note: bytes.get(34..)?.to_vec(),
+        })
     }
 }
 
@@ -173,12 +181,18 @@ fn encode_range(range: &Range) -> [u8; 18] {
     bytes
 }
 
-fn decode_range(bytes: &[u8]) -> Range {
-    Range {
-        stream: bytes.first_chunk().map_or(0, |bytes| u16::from_le_bytes(*bytes)),
-        first: u64_at(bytes, 2),
-        last: u64_at(bytes, 10),
-    }
+fn decode_range(bytes: &[u8]) -> Option<Range> {
+    let range = Range {
+        stream: u16::from_le_bytes(*bytes.first_chunk()?),
+        first: number_at(bytes, 2)?,
+        last: number_at(bytes, 10)?,
+    };
+    (range.first <= range.last).then_some(range)
+}
+
+/// The number at `at`, if one can be there.
+fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64_at(bytes, at)).filter(|number| *number <= MAX_NUMBER)
 }
 
 /// Where notes are kept.

@@ -19,7 +19,7 @@ use std::{
 
 use super::{
     disk::{Disk, File},
-    record::{self, Head, u32_at, u64_at},
+    record::{self, Head, MAX_NUMBER, u32_at, u64_at},
 };
 
 pub(super) const VERSION: u32 = 1;
@@ -27,6 +27,8 @@ pub(super) const VERSION: u32 = 1;
 const COPY: usize = 512;
 /// Where records begin.
 pub(super) const START: u64 = 2 * COPY as u64;
+/// No file of records is longer: places in it are kept in 32 bits.
+pub(super) const MAX_LENGTH: u64 = u32::MAX as u64;
 /// The longest name of a node, in bytes.
 pub(super) const MAX_NODE: usize = 255;
 const NODE: usize = 58;
@@ -142,7 +144,8 @@ pub(super) fn name(first: u64) -> String {
 /// The first number of the segment with this file name.
 pub(super) fn first_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".journal")?;
-    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
+    let first = (digits.len() == 20).then(|| digits.parse().ok()).flatten();
+    first.filter(|first| (1..=MAX_NUMBER).contains(first))
 }
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -170,6 +170,15 @@ impl State {
         self.safe >= number
     }
 
+    /// The segment that has `number`, or the first one after it that has any. An empty one may yet be replaced.
+    pub(super) fn holding(&self, number: u64) -> Option<(u64, Extent)> {
+        let before = self.segments.range(..=number).next_back();
+        let holding = before.filter(|(_, extent)| extent.last >= number);
+        let mut after = self.segments.range(number + 1..);
+        let holding = holding.or_else(|| after.find(|(first, extent)| extent.last >= **first));
+        holding.map(|(first, extent)| (*first, *extent))
+    }
+
     fn active_bytes(&self) -> u64 {
         let active = self.active.and_then(|first| self.segments.get(&first));
         active.map_or(0, |extent| extent.end)

@@ -187,12 +187,19 @@ impl Writer {
             newest: header.made,
         };
         let path = shared.path_of(first);
-        let segment = Segment::create(&*shared.disk, &path, header, length, &mut [])?;
+        let segment = match Segment::create(&*shared.disk, &path, header, length, &mut []) {
+            Ok(segment) => segment,
+            Err(error) => {
+                // It may be there all the same, and says that the one before ends here.
+                self.abandon();
+                return Err(error);
+            }
+        };
         if let Some(before) = self.segment.replace(segment) {
             // Gives back what was set aside and not used; where it ends is already written.
             let _ = before.file.truncate(before.end);
         }
-        let mut state = shared.state();
+        let mut state = self.shared.state();
         state.segments.insert(first, extent);
         state.active = Some(first);
         state.count_pinned();
@@ -260,7 +267,7 @@ impl Writer {
     /// Nothing that is left of this work is safe. Goes on with a new segment, begun with `next`, if the disk allows it.
     fn give_up(&mut self, waiting: Vec<(u64, Completion)>, error: &io::Error, next: u64) {
         let mut health = health_after(error);
-        if self.segment.is_none() && !matches!(health, Health::DiskFull(_)) {
+        if !matches!(health, Health::DiskFull(_)) {
             health = self
                 .begin_segment(next, 0)
                 .map_or_else(|error| health_after(&error), |()| Health::Good);
@@ -322,20 +329,21 @@ impl Writer {
             options, disk, folder, ..
         } = &*self.shared;
         let now = (options.clock)();
-        let first = {
-            let mut state = self.shared.state();
-            let Some((first, extent)) = state.landed_segment() else {
-                return false;
-            };
-            if retain > 0 && extent.newest.saturating_add(retain) > now {
-                return false;
-            }
-            state.segments.remove(&first);
-            first
+        let Some((first, extent)) = self.shared.state().landed_segment() else {
+            return false;
         };
-        // If the name stays, the next opening finds that all of it has landed, and removes it again.
-        let _ = disk.remove(&self.shared.path_of(first));
-        let _ = disk.sync_folder(folder);
+        if retain > 0 && extent.newest.saturating_add(retain) > now {
+            return false;
+        }
+        let removed = match disk.remove(&self.shared.path_of(first)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        // Safe before the next one goes, whose header says where this one ends.
+        if removed.and_then(|()| disk.sync_folder(folder)).is_err() {
+            return false;
+        }
+        self.shared.state().segments.remove(&first);
         true
     }
 

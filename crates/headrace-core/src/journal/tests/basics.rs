@@ -1,58 +1,6 @@
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
-use super::super::{disk::RealDisk, *};
-
-fn options() -> Options {
-    Options {
-        segment_bytes: 16 << 10,
-        max_bytes: 1 << 20,
-        reserve_bytes: 0,
-        ..Options::default()
-    }
-}
-
-fn open(folder: &Path) -> (Journal, Recovery) {
-    open_with(folder, options()).unwrap()
-}
-
-fn open_with(folder: &Path, options: Options) -> Result<(Journal, Recovery), Error> {
-    Journal::open(folder, options, Arc::new(RealDisk))
-}
-
-fn collection<'a>(payloads: &'a [&'a [u8]]) -> Record<'a> {
-    Record {
-        stream: 0,
-        key: None,
-        payloads,
-    }
-}
-
-fn append(journal: &Journal, stream: u16, payloads: &[&[u8]]) -> Appended {
-    let record = Record {
-        stream,
-        ..collection(payloads)
-    };
-    journal.append_and_wait(&[record]).unwrap().unwrap()
-}
-
-/// Number, stream and bytes of all there is to read.
-fn everything(journal: &Journal, query: Query) -> Vec<(u64, u16, Vec<u8>)> {
-    let mut reader = journal.reader(1);
-    let mut all = Vec::new();
-    loop {
-        let slices = reader.read(&query).unwrap();
-        if slices.is_empty() {
-            return all;
-        }
-        for slice in slices {
-            all.extend(
-                slice
-                    .payloads()
-                    .map(|payload| (payload.number, slice.stream, payload.bytes.to_vec())),
-            );
-        }
-    }
-}
+use super::{super::*, *};
 
 #[test]
 fn what_was_appended_is_read_again_after_a_restart() {
@@ -312,73 +260,6 @@ fn a_second_opening_is_refused_with_the_holders_process() {
 }
 
 #[test]
-fn another_versions_file_is_named_and_nothing_is_touched() {
-    let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = open(folder.path());
-    append(&journal, 0, &[b"1"]);
-    drop(journal);
-    let path = folder.path().join("00000000000000000001.journal");
-    let mut bytes = fs::read(&path).unwrap();
-    for copy in bytes[..1024].chunks_mut(512) {
-        copy[8] = 9;
-        copy[12..16].fill(0);
-        let crc = crc32c::crc32c(copy);
-        copy[12..16].copy_from_slice(&crc.to_le_bytes());
-    }
-    fs::write(&path, &bytes).unwrap();
-    fs::write(folder.path().join("other.new"), b"").unwrap();
-    let error = open_with(folder.path(), options()).err().unwrap().to_string();
-    assert!(error.contains("00001.journal was written in format 9"), "{error}");
-    assert_eq!(fs::read(&path).unwrap(), bytes);
-    assert!(folder.path().join("other.new").exists());
-}
-
-#[test]
-fn a_damaged_record_is_set_aside_and_the_rest_keeps_its_numbers() {
-    let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = open(folder.path());
-    for text in [b"aaaa", b"bbbb", b"cccc", b"dddd"] {
-        append(&journal, 0, &[text]);
-    }
-    drop(journal);
-    let path = folder.path().join("00000000000000000001.journal");
-    let mut bytes = fs::read(&path).unwrap();
-    let place = bytes.windows(4).position(|four| four == b"bbbb").unwrap();
-    bytes[place] ^= 1;
-    fs::write(&path, &bytes).unwrap();
-    let (journal, report) = open(folder.path());
-    assert_eq!((report.damaged.len(), report.damaged[0].holes, report.torn), (1, 1, 0));
-    assert_eq!(fs::read(&report.damaged[0].copy).unwrap(), bytes);
-    let numbers: Vec<u64> = everything(&journal, Query::default())
-        .iter()
-        .map(|payload| payload.0)
-        .collect();
-    assert_eq!(numbers, [1, 3, 4]);
-    assert_eq!(append(&journal, 0, &[b"e"]).first, 5);
-}
-
-#[test]
-fn a_torn_last_write_is_cut_and_is_no_damage() {
-    let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = open(folder.path());
-    append(&journal, 0, &[b"safe"]);
-    append(&journal, 0, &[b"torn"]);
-    drop(journal);
-    let path = folder.path().join("00000000000000000001.journal");
-    let mut bytes = fs::read(&path).unwrap();
-    let place = bytes.windows(4).position(|four| four == b"torn").unwrap();
-    bytes[place] ^= 1;
-    fs::write(&path, &bytes).unwrap();
-    let (journal, report) = open(folder.path());
-    assert!(report.damaged.is_empty() && report.torn > 0, "{report:?}");
-    assert!(
-        append(&journal, 0, &[b"after"]).first > 2,
-        "its number is not given again"
-    );
-    assert_eq!(everything(&journal, Query::default()).last().unwrap().2, b"after");
-}
-
-#[test]
 fn waiting_ends_when_there_is_more() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
@@ -401,12 +282,4 @@ fn a_closed_journal_refuses_and_has_written_all() {
     assert_eq!(journal.append(&[collection(&[b"y"])], None), Err(Refused::Stopped));
     drop(journal);
     assert_eq!(open(folder.path()).1.payloads, 100);
-}
-
-fn wait_until(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "it never held");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
