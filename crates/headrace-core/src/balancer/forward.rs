@@ -7,7 +7,13 @@
 //!
 //! Never more than once each, and never when the client has seen something or the body is gone.
 
-use std::{future::poll_fn, io, rc::Rc, time::Duration, time::Instant};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::{sleep, timeout};
 
@@ -53,12 +59,19 @@ pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
         Err(stop) => {
             if let Stop::Refuse(problem) = stop {
                 local.thread.counters().refuse(problem.why);
-                Box::pin(problem.send(exchange, local.balancer.options.server.as_deref())).await;
+                rare(problem.send(exchange, local.balancer.options.server.as_deref())).await;
             }
             Instant::now()
         }
     };
     local.thread.counters().latency.record(ended - began);
+}
+
+/// What few requests need: in a place of its own, or its room and its code would stand in the way of all the others.
+#[cold]
+#[inline(never)]
+fn rare<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(work)
 }
 
 /// Why a request is not answered by a server.
@@ -158,8 +171,7 @@ impl Attempts<'_> {
             let server = if let Some(server) = free {
                 server
             } else {
-                // Boxed, as is all that is rare: the room for what a request might need is room that each one takes.
-                let server = Box::pin(self.local.wait(exchange, self.service)).await?;
+                let server = rare(self.local.wait(exchange, self.service)).await?;
                 began = Instant::now();
                 server
             };
@@ -168,7 +180,7 @@ impl Attempts<'_> {
             let _in_use = InUse::new(&seat);
             let connected = match self.pooled(&seat) {
                 Some(connection) => Ok(connection),
-                None => Box::pin(self.connect(&server)).await,
+                None => rare(self.connect(&server)).await,
             };
             let failed = match connected {
                 Ok(connection) => match self.attempt(exchange, &server, &seat, connection, began).await {
@@ -185,7 +197,7 @@ impl Attempts<'_> {
                     stale: false,
                 },
             };
-            Box::pin(self.judge(exchange, &server, &seat, failed)).await?;
+            rare(self.judge(exchange, &server, &seat, failed)).await?;
             began = Instant::now();
         }
     }
@@ -254,7 +266,7 @@ impl Attempts<'_> {
                 Ok(())
             }
             Err(failure) => Err(Failed {
-                stale: connection.pooled && Box::pin(self.is_stale(&failure, &connection.stream, began)).await,
+                stale: connection.pooled && rare(self.is_stale(&failure, &connection.stream, began)).await,
                 failure,
             }),
         }

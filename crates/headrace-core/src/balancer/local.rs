@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
     future::poll_fn,
     ops::Deref,
     rc::Rc,
@@ -47,7 +47,8 @@ pub(super) struct Seat {
 pub(super) struct Local {
     pub(super) balancer: Arc<Balancer>,
     pub(super) thread: Rc<Thread>,
-    seats: RefCell<HashMap<u64, Rc<Seat>>>,
+    /// By the servers' keys. Mostly a few, and then no hash is as quick as a look at all.
+    seats: RefCell<BTreeMap<u64, Rc<Seat>>>,
     turns: RefCell<Vec<usize>>,
     pub(super) order: Order,
 }

@@ -16,6 +16,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    io::ErrorKind,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -24,7 +25,7 @@ use std::{
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::local::Seat;
-use crate::net::stream::ServerStream;
+use crate::net::stream::{ServerStream, Socket};
 
 #[derive(Debug)]
 struct Idle {
@@ -115,6 +116,9 @@ impl Pool {
 /// Whether nothing has arrived: neither the end of the stream nor bytes that nobody asked for.
 fn is_quiet(stream: &mut ServerStream) -> bool {
     let mut byte = [0];
+    if let ServerStream::Plain(Socket::Tcp(socket)) = stream {
+        return matches!(socket.try_read(&mut byte), Err(error) if error.kind() == ErrorKind::WouldBlock);
+    }
     let mut read = ReadBuf::new(&mut byte);
     let poll = Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut read);
     matches!(poll, Poll::Pending)

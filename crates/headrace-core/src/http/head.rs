@@ -212,6 +212,12 @@ struct Options {
 
 impl Options {
     fn read(&mut self, value: &[u8]) -> Result<(), Fault> {
+        // What nearly all of them say.
+        if value == b"keep-alive" {
+            self.keep_alive = true;
+            self.count += 1;
+            return Ok(());
+        }
         for option in elements(value) {
             self.count += 1;
             match option.len() {
