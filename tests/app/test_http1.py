@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from headrace.app import exchange, http1
+from headrace.app import exchange, http1, lingering
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -222,9 +222,44 @@ async def test_a_head_without_end_is_refused(serve):
     wire = await served.wire()
     wire.writer.write(b"GET / HTTP/1.1\r\n")
     await asyncio.wait_for(begun(served), 10)  # what comes with the first read isn't counted
-    # The last byte is the one too many: bytes behind it would have the kernel reset the connection and its answer.
     wire.writer.write((b"X-Long: " + b"x" * 4086 + b"\r\n") * (http1.HEAD_BYTES // 4096))
     assert (await wire.head()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_refusal_reaches_a_client_that_goes_on_sending(serve):
+    wire = await (await serve(replies())).wire()
+    wire.writer.write(b"G\x01T / HTTP/1.1\r\n\r\n")
+    for _ in range(20):
+        wire.writer.write(bytes(10_000))
+        await asyncio.sleep(0.005)
+    assert (await asyncio.wait_for(wire.reader.read(), 5)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_client_that_was_refused_and_stays_is_cut_in_time(serve, monkeypatch):
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 0.1)
+    served = await serve(replies())
+    wire = await served.wire()
+    assert (await wire.ask(b"G\x01T / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    await asyncio.wait_for(all_gone(served), 10)
+
+
+async def test_a_client_that_was_refused_and_sends_without_end_is_cut(serve):
+    wire = await (await serve(replies())).wire()
+    wire.writer.write(b"G\x01T / HTTP/1.1\r\n\r\n")
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(pour(wire.writer), 10)
+
+
+async def pour(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(bytes(100_000))
+        await writer.drain()
+
+
+async def all_gone(served) -> None:
+    """Returns when the server has no connection any more."""
+    while served.server.server_state.connections:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def begun(served) -> None:

@@ -272,6 +272,20 @@ def test_plain_http_is_told_what_to_do(secured):
     assert b"https://" in answer
 
 
+def test_whoever_is_refused_reads_why_though_it_goes_on_sending(secured):
+    served = secured(says())
+    with served.raw() as raw:
+        raw.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
+        for _ in range(9):
+            raw.sendall(bytes(100_000))
+        assert rest(raw).startswith(b"HTTP/1.1 400 ")
+    with served.client() as client:
+        client.sendall(b"G\x01T / HTTP/1.1\r\n\r\n")
+        for _ in range(9):
+            client.sendall(bytes(100_000))
+        assert rest(client).startswith(b"HTTP/1.1 400 ")
+
+
 def test_what_is_no_tls_is_refused_and_noted_at_debug_only(secured, caplog):
     caplog.set_level(logging.DEBUG)
     served = secured(says())

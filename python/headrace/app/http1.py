@@ -22,10 +22,10 @@ from uvicorn.server import ServerState
 
 from headrace.app.asgi import Scope
 from headrace.app.exchange import Exchange
+from headrace.app.lingering import LINGER_SECONDS, linger
 
 HEAD_BYTES: Final = 65536  # the balancer passes half of it, and adds fields of its own
 HEAD_SECONDS: Final = 30.0
-LINGER_SECONDS: Final = 5.0
 HASH: Final = ord("#")  # as a number, which bytes are searched for in half the time
 REFUSALS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
@@ -271,10 +271,13 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _refuse(self, status: int) -> None:
-        if self._active is None and self._arriving is None:
-            reason = REFUSALS[status]
-            self.write(b"HTTP/1.1 %d %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason))
-        self._transport.close()
+        if self._active is not None or self._arriving is not None:
+            self._transport.close()
+            return
+        reason = REFUSALS[status]
+        self.write(b"HTTP/1.1 %d %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason))
+        self._server_state.connections.discard(self)
+        linger(self._transport, self._server_state.connections)
 
     def _is_websocket(self, fields: list[tuple[bytes, bytes]]) -> bool:
         asked = any(name == b"upgrade" and value.lower() == b"websocket" for name, value in fields)

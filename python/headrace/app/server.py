@@ -13,6 +13,7 @@ import uvicorn
 from headrace._core import Tls, TlsError
 from headrace.app.asgi import Application
 from headrace.app.http1 import Connection
+from headrace.app.lingering import Lingering
 from headrace.app.plan import Certificate
 from headrace.app.tls import Handshake
 
@@ -97,7 +98,7 @@ class Server(uvicorn.Server):
     def _sweep(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection | Handshake):
+            if isinstance(connection, Connection | Handshake | Lingering):
                 connection.sweep(now)
 
 

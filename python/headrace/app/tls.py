@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from headrace._core import Tls, TlsError, TlsSession
+from headrace.app.lingering import linger
 
 HANDSHAKE_SECONDS: Final = 30.0
 PLAIN_HTTP: Final = b"This port speaks TLS: ask with https:// in place of http://\n"
@@ -56,15 +57,13 @@ class Handshake(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """One step on, or the last one."""
         if not self._begun and data[:1].isupper():  # a method; a record of TLS begins with its type, which is no letter
-            self._transport.write(PLAIN_REFUSED)
-            self._end("was plain HTTP")
+            self._refuse(PLAIN_REFUSED, "was plain HTTP")
             return
         self._begun = True
         try:
             plaintext, reply, ended = self._session.receive(data)
         except TlsError as error:
-            self._transport.write(self._session.close())
-            self._end(str(error))
+            self._refuse(self._session.close(), str(error))
             return
         if reply:
             self._transport.write(reply)
@@ -92,9 +91,18 @@ class Handshake(asyncio.Protocol):
         self._transport.set_protocol(secure)
         secure.begin(plaintext, ended=ended)
 
+    def _refuse(self, answer: bytes, why: str) -> None:
+        self._note(why)
+        self._transport.write(answer)
+        self._connections.discard(self)
+        linger(self._transport, self._connections)
+
     def _end(self, why: str) -> None:
-        logger.debug("the handshake with %s %s", self._transport.get_extra_info("peername"), why)
+        self._note(why)
         self._transport.close()
+
+    def _note(self, why: str) -> None:
+        logger.debug("the handshake with %s %s", self._transport.get_extra_info("peername"), why)
 
 
 class SecureTransport(asyncio.Protocol, asyncio.Transport):
@@ -159,12 +167,19 @@ class SecureTransport(asyncio.Protocol, asyncio.Transport):
         """All of it in as few records as hold it."""
         self.write(b"".join(list_of_data))
 
+    def write_eof(self) -> None:
+        """Announces the end behind what was written; what the client still says is handed on."""
+        if not self._closing:
+            self._closing = True
+            self._send(self._session.close())
+            self._transport.write_eof()
+
     def close(self) -> None:
         """Announces the end and closes behind what was written."""
         if not self._closing:
             self._closing = True
             self._send(self._session.close())
-            self._transport.close()
+        self._transport.close()
 
     def abort(self) -> None:
         """Ends at once, and shows it: nothing is announced."""
@@ -176,8 +191,8 @@ class SecureTransport(asyncio.Protocol, asyncio.Transport):
         return self._closing or self._transport.is_closing()
 
     def can_write_eof(self) -> bool:
-        """One direction can't be closed alone."""
-        return False
+        """One direction can be closed alone (RFC 8446, 6.1)."""
+        return True
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """From now on `protocol` is called."""
