@@ -24,7 +24,7 @@ class Client(threading.Thread):
         self._ledger = ledger
         self._keyed = keyed
         self.leave = threading.Event()
-        self.answers = Counter[int]()
+        self.answers = Counter[str]()
 
     def run(self) -> None:
         while not self.leave.is_set():
@@ -45,15 +45,15 @@ class Client(threading.Thread):
         try:
             self._connection.request("POST", "/", body, headers)
             answer = self._connection.getresponse()
-            answer.read()
+            said = json.loads(answer.read())
         except ConnectionRefusedError:
             self._connection.close()
             return False
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, ValueError):  # no answer, or none that is whole
             self._connection.close()
             collection.unanswered()
             return True
-        self.answers[answer.status] += 1
+        self.answers[said.get("error", "accepted")] += 1
         collection.answered(answer.status)
         return True
 
@@ -70,13 +70,13 @@ class Crowd:
         wanted = self._ledger.count(Fate.ACCEPTED) + collections
         until(lambda: self._ledger.count(Fate.ACCEPTED) >= wanted, what="accepted collections")
 
-    def hear(self, status: int) -> None:
-        """Until clients are answered so once more."""
-        before = self.heard(status)
-        until(lambda: self.heard(status) > before, what=f"answer {status}")
+    def hear(self, answer: str) -> None:
+        """Until clients are told so once more: `accepted`, or the name of an error."""
+        before = self.heard(answer)
+        until(lambda: self.heard(answer) > before, what=f"answer {answer}")
 
-    def heard(self, status: int) -> int:
-        return sum(client.answers[status] for client in self._clients)
+    def heard(self, answer: str) -> int:
+        return sum(client.answers[answer] for client in self._clients)
 
     def leave(self) -> None:
         for client in self._clients:
