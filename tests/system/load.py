@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import ssl
+import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -86,6 +87,10 @@ class Load:
     def problems(self) -> Counter[str]:
         """How often what went wrong."""
         return Counter(outcome.problem for outcome in self.outcomes if outcome.problem)
+
+    def median(self) -> float:
+        """What half of the requests waited at most, in seconds."""
+        return statistics.median(outcome.seconds for outcome in self.outcomes)
 
     def waits_over(self, seconds: float) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.seconds > seconds]
