@@ -41,3 +41,17 @@ async def test_a_namesakes_file_is_left_alone(tmp_path):
     with pytest.raises(Held, match="exists with other contents"):
         await sink.put(batch())
     assert path.read_bytes() == b"other"
+
+
+@pytest.mark.parametrize("form", ["ndjson.gz", "each"])
+@pytest.mark.parametrize("linked", [False, True])
+async def test_drafts_that_a_crash_left_go_when_the_batch_lands_again(tmp_path, form, linked):
+    sink = sink_for(str(tmp_path))
+    await sink.put(batch(form=form))
+    landed = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    for number in (1, 2):
+        landed[0].with_name(f"{landed[0].name}#{number}").write_bytes(b"a part")
+    if not linked:
+        landed[0].unlink()
+    await sink.put(batch(form=form))
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == landed
