@@ -1,7 +1,7 @@
 """The border between policy (Python) and mechanism (Rust). This stub is the contract.
 
-Everything here is typed, frozen where it is data, and but for `TlsSession` never called on the path of a request.
-Calls that may wait release the GIL. Durations are seconds (`float`), sizes are bytes (`int`), addresses are
+Everything here is typed, frozen where it is data, and but for `TlsSession` and `HeadReader` never called on the path of
+a request. Calls that may wait release the GIL. Durations are seconds (`float`), sizes are bytes (`int`), addresses are
 ``"127.0.0.1:2000"``, ``"[::1]:2000"``, ``"localhost:3000"`` or ``"unix:/path"``.
 """
 
@@ -18,6 +18,7 @@ __all__ = [
     "Counters",
     "Engine",
     "Event",
+    "HeadReader",
     "Histogram",
     "IngestOptions",
     "IngestServer",
@@ -107,6 +108,22 @@ class TlsSession:
 
     def close(self) -> bytes:
         """The last bytes to send: the announcement of the end, or the alert that tells what was wrong."""
+
+@final
+class HeadReader:
+    r"""Reads requests that are nothing but a head.
+
+    Example:
+        HeadReader().read(b"GET /a?b HTTP/1.1\r\nHost: c\r\n\r\n")  # ("GET", b"/a", b"b", [(b"host", b"c")])
+    """
+
+    def __new__(cls) -> HeadReader: ...
+    def read(self, data: bytes) -> tuple[str, bytes, bytes, list[tuple[bytes, bytes]]] | None:
+        """Method, path, query and fields, names in lower case, of the request that `data` is.
+
+        None unless `data` is the whole of one HTTP/1.1 request that has no body, asks for no upgrade and leaves the
+        connection open; another parser may know what to do with it.
+        """
 
 @final
 class Limits:

@@ -428,3 +428,51 @@ async def test_at_the_end_a_request_under_way_is_finished_and_idle_ones_are_clos
 
 def test_the_high_water_is_what_asyncio_has():
     assert exchange.HIGH_WATER == 65536
+
+
+async def test_requests_read_in_either_way_can_follow_each_other(serve):
+    app = Scopes()
+    wire = await (await serve(app)).wire()
+    body = b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+    head = b"GET /%d?q HTTP/1.1\r\nHost: a\r\nX-A: b\r\n\r\n"
+    pieces = [
+        [head % 0],
+        [body % 1],
+        [head % 2],
+        [(head % 3)[:20], (head % 3)[20:]],
+        [head % 4],
+        [(body % 5)[:-1], b"i"],
+        [head % 6],
+        [b"\r\n" + head % 7],
+        [head % 8],
+    ]
+    for number, request in enumerate(pieces):
+        for piece in request:
+            wire.writer.write(piece)
+            await asyncio.sleep(0.01)
+        assert (await wire.head()).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert await wire.reader.readexactly(2) == b"ok"
+        assert app.seen[number]["path"] == f"/{number}"
+    assert [scope["headers"] for scope in app.seen[::2]] == [[(b"host", b"a"), (b"x-a", b"b")]] * 5
+
+
+async def test_a_request_behind_the_last_one_is_not_answered(serve):
+    app = Scopes()
+    wire = await (await serve(app)).wire()
+    wire.writer.write(LAST.replace(b"/", b"/last", 1))
+    wire.writer.write(GET)
+    await wire.reader.read()
+    wire.writer.write(GET)
+    assert [scope["path"] for scope in app.seen] == ["/last"]
+
+
+async def test_a_request_between_the_pieces_of_a_body_is_body(serve):
+    app = Scopes()
+    wire = await (await serve(app)).wire()
+    wire.writer.write(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(GET))
+    await wire.head()
+    wire.writer.write(GET)
+    await asyncio.sleep(0.05)
+    wire.writer.write(LAST.replace(b"/", b"/last", 1))
+    await wire.reader.read()
+    assert [scope["path"] for scope in app.seen] == ["/upload", "/last"]

@@ -1,6 +1,6 @@
 //! The border: typed, frozen values and a few calls, as `python/headrace/_core.pyi` describes them.
 //!
-//! Nothing here runs for a request, but for `TlsSession`, which belongs to the app servers' event loops. Calls that may
+//! Nothing here runs for a request, but for `TlsSession` and `HeadReader`, which belong to the app servers' event loops. Calls that may
 //! wait let go of the GIL; engine threads never take it.
 
 mod balancer;
@@ -8,6 +8,7 @@ mod counters;
 mod engine;
 mod errors;
 mod event;
+mod head;
 mod ingest;
 mod journal;
 mod limits;
@@ -29,6 +30,7 @@ mod _core {
         engine::{Engine, Listener},
         errors::{AddressError, CoreError, JournalError, TableError, TlsError},
         event::Event,
+        head::HeadReader,
         ingest::{IngestOptions, IngestServer},
         journal::{Journal, JournalStatus, Seal, Slice},
         limits::Limits,

@@ -2,9 +2,12 @@
 
 It differs from uvicorn's own in what a worker behind a balancer pays for each request (the figures are in
 docs/app.md): head and body leave in one write, which over TLS is one record; an idle connection is a deadline that
-`sweep` looks at, not a timer for each request; and nothing is made before it is needed.
+`sweep` looks at, not a timer for each request; nothing is made before it is needed; and a request that is nothing but
+a head in one piece, as most are, is read in one call by the core, which has a strict reader of its own. Everything else
+goes to llhttp piece by piece.
 
 Invariants
+- the core reads only where llhttp has no part of a request, and only requests that leave the connection open;
 - requests are answered in the order in which they came: one exchange is active, at most those of one read wait;
 - bytes that can't be parsed end the connection, with a 400 where no response is under way;
 - a WebSocket handshake hands the connection over, with every byte that came behind it.
@@ -13,21 +16,26 @@ Invariants
 import asyncio
 import math
 from collections import deque
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import httptools
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from headrace.app.asgi import Scope
+from headrace._core import HeadReader
 from headrace.app.exchange import Exchange
 from headrace.app.lingering import LINGER_SECONDS, linger
+
+if TYPE_CHECKING:
+    from headrace.app.asgi import Scope
 
 HEAD_BYTES: Final = 65536  # the balancer passes half of it, and adds fields of its own
 HEAD_SECONDS: Final = 30.0
 HASH: Final = ord("#")  # as a number, which bytes are searched for in half the time
 REFUSALS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+read_head: Final = HeadReader().read
 
 
 class Connection(asyncio.Protocol):
@@ -47,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._app = config.loaded_app
         self._app_state = app_state
         self._parser = httptools.HttpRequestParser(self)
+        self._between = True  # the parser has no part of a request, and may get more of them
         self._active: Exchange | None = None  # is being answered
         self._arriving: Exchange | None = None  # is being read
         self._waiting: deque[Exchange] = deque()  # arrived before the active one was answered
@@ -81,7 +90,11 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Parses; what it finds comes back as the `on_` calls below."""
+        """Parses; what the parser finds comes back as the `on_` calls below."""
+        if self._between and (head := read_head(data)) is not None:
+            self._arrive(*head, version="1.1", keep_alive=True, expects_continue=False)
+            self.on_message_complete()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -110,6 +123,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._in_head = True
+        self._between = False
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
@@ -128,20 +142,16 @@ class Connection(asyncio.Protocol):
             self._websocket = True
             self._handshake = fields
             return
-        scope = self._scope(fields)
-        exchange = Exchange(
-            self,
-            scope,
+        method, version = self._parser.get_method().decode("ascii"), self._parser.get_http_version()
+        self._arrive(
+            method,
+            *_split_target(self._url),
+            fields,
+            version=version,
             # What follows a refused upgrade can't be told apart from what the client hoped to say in it.
-            keep_alive=not upgrades and scope["http_version"] == "1.1" and self._parser.should_keep_alive(),
-            expects_continue=scope["method"] != "GET" and _expects_continue(fields),
+            keep_alive=not upgrades and version == "1.1" and self._parser.should_keep_alive(),
+            expects_continue=method != "GET" and _expects_continue(fields),
         )
-        self._arriving = exchange
-        if self._active is None:
-            self._start(exchange)
-        else:
-            self._waiting.append(exchange)
-            self.pause_reading()
 
     def on_body(self, data: bytes) -> None:
         """A piece of its body."""
@@ -151,6 +161,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """It has arrived to its end."""
         if self._arriving is not None:
+            self._between = self._arriving.response.keep_alive
             self._arriving.end()
             self._arriving = None
         if self._lingering:
@@ -226,14 +237,24 @@ class Connection(asyncio.Protocol):
 
     # Its own
 
-    def _scope(self, fields: list[tuple[bytes, bytes]]) -> Scope:
-        raw_path, query = _split_target(self._url)
+    def _arrive(
+        self,
+        method: str,
+        raw_path: bytes,
+        query: bytes,
+        fields: list[tuple[bytes, bytes]],
+        *,
+        version: str,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        """A request whose head is whole is answered now, or when it is its turn."""
         path = raw_path.decode("ascii")
-        return {
+        scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": self._parser.get_http_version(),
-            "method": self._parser.get_method().decode("ascii"),
+            "http_version": version,
+            "method": method,
             "scheme": self._scheme,
             "path": unquote(path) if "%" in path else path,
             "raw_path": raw_path,
@@ -244,6 +265,13 @@ class Connection(asyncio.Protocol):
             "server": self._server,
             "state": self._app_state.copy(),
         }
+        exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=expects_continue)
+        self._arriving = exchange
+        if self._active is None:
+            self._start(exchange)
+        else:
+            self._waiting.append(exchange)
+            self.pause_reading()
 
     def _start(self, exchange: Exchange) -> None:
         self._active = exchange

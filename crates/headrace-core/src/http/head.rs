@@ -7,11 +7,13 @@
 //!
 //! - [`request`]: a client's head, owned and reused, since the handler needs it while the buffer reads on;
 //! - [`response`]: an app server's head, borrowed for the moment in which it is passed on;
+//! - [`bare`]: a request that is nothing but a head, for the app servers;
 //! - [`target`]: the forms of a request target and the authority in it or in `Host`;
 //! - [`trailers`]: fields after a body;
 //! - [`refusal`]: why a head is not taken;
 //! - here: the rules both sides share.
 
+mod bare;
 mod refusal;
 mod request;
 mod response;
@@ -22,6 +24,7 @@ use bytes::BytesMut;
 use memchr::memchr_iter;
 
 pub use super::fields::write_field;
+pub use bare::Bare;
 pub use refusal::{BadResponse, Refusal};
 pub use request::{BodyKind, Request, parse_request};
 pub use response::{ResponseBody, ResponseHead, ResponseTo, parse_response};
