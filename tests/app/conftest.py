@@ -117,6 +117,7 @@ class FakeBalancer:
         self.calls: list[tuple[str, dict[str, str], str]] = []
         self.status = 200
         self.state = "up"
+        self.said = {"message": "as told"}
         self.hold = threading.Event()  # a reply to /unregister waits for it
         self.hold.set()
         self.open_sockets: list[socket.socket] = []
@@ -157,7 +158,7 @@ class FakeBalancer:
                 fake.calls.append((parts.path, query, self.headers.get("Authorization", "")))
                 if parts.path == "/unregister":
                     fake.hold.wait(20)
-                body = json.dumps({"message": "as told", "state": fake.state}).encode()
+                body = json.dumps(fake.said | {"state": fake.state}).encode()
                 self.send_response(fake.status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

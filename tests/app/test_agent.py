@@ -1,6 +1,7 @@
 """The agent against the admin port of a balancer that a thread plays."""
 
 import logging
+import socket
 import threading
 import time
 from pathlib import Path
@@ -157,6 +158,25 @@ def test_a_balancer_in_trouble_is_away(join, fake_balancer, caplog):
     balancer.status = 503
     join(balancer.url)
     until(lambda: "is away (503, as told)" in caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(404, {}), (503, {"error": "no_app_servers", "message": "No app servers found"})]
+)
+def test_whoever_does_not_answer_like_an_admin_port_is_doubted(join, fake_balancer, caplog, status, said):
+    balancer = fake_balancer()
+    balancer.status, balancer.said = status, said
+    join(balancer.url)
+    until(lambda: "is that its admin port, as in https://127.0.0.1:2001?" in caplog.text)
+
+
+def test_whoever_hangs_up_on_plain_http_is_doubted_too(join, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        join(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+        until(lambda: "without response; is that its admin port, as in https://127.0.0.1:2001?" in caplog.text)
 
 
 def test_a_balancer_that_forgot_it_is_no_trouble_at_the_end(join, fake_balancer, caplog):

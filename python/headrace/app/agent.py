@@ -25,6 +25,7 @@ CALL_TIMEOUT = 3.0  # seconds; a lease lasts ten
 PING_TIMEOUT = 5.0
 FIRST_PING = 0.01
 LONGEST_PING = 5.12  # FIRST_PING, doubled nine times
+DOUBT = "; is that its admin port, as in https://127.0.0.1:2001?"
 
 logger = logging.getLogger(__name__)
 
@@ -130,10 +131,14 @@ class Agent(threading.Thread):
         except HeadraceError as error:
             return Answer.REFUSED, str(error)
         except (OSError, http.client.HTTPException) as error:
-            return Answer.AWAY, words(error)
+            # Who speaks TLS hangs up on who doesn't.
+            odd = isinstance(error, http.client.RemoteDisconnected) and self._membership.url.startswith("http:")
+            return Answer.AWAY, words(error) + (DOUBT if odd else "")
         if reply.status in good:
             return (Answer.JOINING if reply.told("state") == "joining" else Answer.TAKEN), ""
-        detail = f"{reply.status}, {reply.told('message') or 'no reason given'}"
+        message = reply.told("message")
+        odd = not message or reply.told("error") == "no_app_servers"
+        detail = f"{reply.status}, {message or 'no reason given'}{DOUBT if odd else ''}"
         return (Answer.AWAY if reply.status >= 500 else Answer.REFUSED), detail
 
     def _ask(self, path: str, query: dict[str, str], timeout: float) -> Reply:

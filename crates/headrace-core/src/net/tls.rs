@@ -10,7 +10,10 @@ use rustls::{
     ClientConfig, RootCertStore,
     client::{Resumption, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer, ServerName,
+        pem::{self, PemObject},
+    },
     server::{ClientHello, ParsedCertificate, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -28,6 +31,15 @@ fn wrong(file: &str, why: impl Display) -> Error {
     Error::Tls(format!("{file}: {why}"))
 }
 
+/// A PEM file that should hold a `what`.
+fn unusable(file: &str, what: &str, error: &pem::Error) -> Error {
+    match error {
+        pem::Error::Io(error) => wrong(file, format_args!("cannot be read: {error}")),
+        pem::Error::NoItemsFound => wrong(file, format_args!("no {what} in it; a PEM file is expected")),
+        error => wrong(file, format_args!("no {what} can be read ({error})")),
+    }
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
@@ -35,16 +47,15 @@ fn provider() -> Arc<CryptoProvider> {
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let found: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|error| wrong(file, format_args!("no certificates can be read ({error})")))?;
+        .map_err(|error| unusable(file, "certificate", &error))?;
     match found.is_empty() {
-        true => Err(wrong(file, "no certificate in it; a PEM file is expected")),
+        true => Err(unusable(file, "certificate", &pem::Error::NoItemsFound)),
         false => Ok(found),
     }
 }
 
 fn certified_key(chain: &str, key: &str, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| wrong(key, format_args!("no private key can be read ({error})")))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, "private key", &error))?;
     CertifiedKey::from_der(certificates(chain)?, private, provider)
         .map_err(|error| wrong(chain, format_args!("does not fit the key {key} ({error})")))
 }
