@@ -3,6 +3,8 @@
 //! The client says what it has to say in portions, closes its half, and reads to the end. Whatever it said, the
 //! connection ends then, everything that was begun with it ends too, and what came back is bounded.
 
+pub mod folder;
+
 use std::{
     cell::OnceCell,
     future::poll_fn,

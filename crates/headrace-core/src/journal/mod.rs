@@ -68,7 +68,7 @@ pub enum Refused {
     Full,
     /// The disk has no room to spare: again when it has.
     DiskFull,
-    /// A record is longer than [`MAX_RECORD`] or than ever fits.
+    /// A record is longer than [`MAX_RECORD`] or than ever fits, or the numbers are used up.
     TooLarge,
     /// The journal is being closed.
     Stopped,

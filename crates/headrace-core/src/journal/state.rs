@@ -10,7 +10,7 @@ use super::{
     Completion, Health, Options, Refused, Status,
     backlog::Backlog,
     disk::Disk,
-    record::{self, Record},
+    record::{self, MAX_NUMBER, Record},
     seals::Seals,
     segment,
 };
@@ -134,6 +134,9 @@ impl State {
             Health::DiskFull(_) => return Some(Refused::DiskFull),
             Health::Good if self.closing => return Some(Refused::Stopped),
             Health::Good => {}
+        }
+        if self.next.saturating_add(payloads) > MAX_NUMBER {
+            return Some(Refused::TooLarge);
         }
         let queued = self.queue.records.len() as u64;
         let stored = self.pinned + self.active_bytes() + self.writing.1 + queued;
