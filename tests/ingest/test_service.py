@@ -260,7 +260,7 @@ def test_a_function_that_hangs_does_not_hold_the_stop(tmp_path):
         service.accept("waits")
         until(lambda: service.status()["workers_busy"], what="busy worker")
         assert service.stop() == 0
-        assert "1 payloads wait in the journal" in service.log()
+        assert "land after the next start: 1" in service.log()
     with ingest(tmp_path) as service:
         service.until_landed()
         assert service.stop() == 0

@@ -39,7 +39,7 @@ def test_status_tells_what_waits_and_what_was_refused(tmp_path):
         assert service.post(4).status_code == 503
         assert service.public.post("/", content=b"[").status_code in (400, 503)
         text = verb(service, "status")
-        assert "3 of 3 payloads" in text
+        assert "3 of 3, the oldest" in text
         assert "queue_full" in text
         status = json.loads(verb(service, "status", "--json"))
         assert status["queue"] == 3
@@ -126,9 +126,9 @@ def test_dead_letters_go_back_when_the_sink_is_mended(tmp_path):
         admin = service.admin_url.removeprefix("https://")
         refused = run("ingest", "replay", "--state", "state", "--admin", admin, folder=tmp_path)
         assert refused.returncode == 1
-        assert "1 payloads were refused again" in refused.stderr
+        assert "refused again: 1" in refused.stderr
         (tmp_path / "mended").touch()
-        assert verb(service, "replay") == "1 payloads landed\n"
+        assert verb(service, "replay") == "landed: 1\n"
         assert service.status()["dead_letters"] == 0
     assert (tmp_path / "seen").read_text().split() == ["n-1", "n-2"]
 

@@ -170,7 +170,7 @@ class Service:
             await self.landing.stop(0.0)
         await asyncio.to_thread(self.journal.close)
         if waiting := self.journal.status().unlanded:
-            log.warning("%d payloads wait in the journal, and land after the next start", waiting)
+            log.warning("payloads that wait in the journal, and land after the next start: %d", waiting)
         return landed
 
     async def _has_started(self, over: "list[asyncio.Task[Any]]") -> bool:
@@ -206,7 +206,7 @@ def _tell_of(journal: _core.Journal, settings: IngestSettings) -> None:
     for line in journal.damage:
         log.error("the journal is damaged: %s", line)
     if waiting := journal.status().unlanded:
-        log.info("%d payloads of before wait to be landed", waiting)
+        log.info("payloads of before that wait to be landed: %d", waiting)
     if settings.objects == "each":
         log.warning("objects = each: a store charges for each payload, as for a request; batches cost next to nothing")
 

@@ -23,7 +23,7 @@ def command(common: Common, admin: str | None, ca: Path | None) -> None:
     if common.json:
         as_json(said)
     else:
-        click.echo(f"{said['landed']} payloads landed")
+        click.echo(f"landed: {said['landed']:,}")
     if said["refused"]:
         hint = f"the reasons stand in {common.state.path / 'ingest' / 'dead'}"
-        raise OperationError(f"{said['refused']} payloads were refused again", hint=hint)
+        raise OperationError(f"refused again: {said['refused']:,}", hint=hint)

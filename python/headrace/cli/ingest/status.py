@@ -37,16 +37,16 @@ def command(common: Common, admin: str | None, ca: Path | None) -> None:
 
 def rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What is shown of a status, a name and words for each line."""
-    yield "accepted", f"{status['accepted']:,} payloads, {status['accepted_per_second']:,.0f} a second"
-    yield "landed", f"{status['landed']:,} payloads, {status['landed_per_second']:,.0f} a second"
-    yield "queue", f"{status['queue']:,} of {status['queue_limit']:,} payloads, the oldest {_age(status)}"
+    yield "accepted", f"{status['accepted']:,}, {status['accepted_per_second']:,.0f} a second"
+    yield "landed", f"{status['landed']:,}, {status['landed_per_second']:,.0f} a second"
+    yield "queue", f"{status['queue']:,} of {status['queue_limit']:,}, the oldest {_age(status)}"
     yield "journal", f"{status['journal_bytes'] / 2**20:,.1f} MiB, {status['journal']}"
     yield "workers", f"{status['workers']}, {status['workers_busy']} of them busy"
     yield "uploads", f"{status['uploads']:,}, half within {_latency(status['upload_latency'])}"
     yield "requests", f"{status['requests']:,}, half answered within {_latency(status['latency'])}"
     yield "refused", _counted(status["refused"])
     yield "failed", _counted(status["failed_uploads"])
-    yield "set aside", f"{status['set_aside']:,} payloads since the start, {status['dead_letters']} dead letters"
+    yield "set aside", f"{status['set_aside']:,} since the start; files of dead letters: {status['dead_letters']:,}"
     if status["held"]:
         yield "HELD", status["held"]
 
