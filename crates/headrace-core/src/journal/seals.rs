@@ -65,6 +65,7 @@ pub(super) struct Notes {
     pub(super) seals: Seals,
     landed: Vec<Range>,
     floor: u64,
+    /// In order, and no two overlap.
     kept: Vec<Range>,
     /// Parts of the floor that were found, of how many.
     parts: (u32, u32),
@@ -117,8 +118,11 @@ impl Notes {
                 self.floor = number_at(note, 0)?;
                 self.seals.next = self.seals.next.max(number_at(note, 8)?);
                 self.parts = (self.parts.0 + 1, u32_at(note, 16));
-                let kept = note.get(20..)?.chunks_exact(18);
-                self.kept.extend(kept.filter_map(decode_range));
+                for range in note.get(20..)?.chunks_exact(18).filter_map(decode_range) {
+                    if self.kept.last().is_none_or(|before| before.last < range.first) {
+                        self.kept.push(range);
+                    }
+                }
             }
             _ => {}
         }
