@@ -108,21 +108,23 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """ASGI's: takes the response's start, then its body; waits while the other side doesn't read."""
-        if self._connection.write_paused:
-            await self._connection.drained()
+        connection = self._connection
+        if connection.write_paused:
+            await connection.drained()
         if self._disconnected:
             return
-        kind = message["type"]
+        response, kind = self.response, message["type"]
         if kind == "http.response.body":
-            pieces = self.response.piece(message.get("body", b""), more=message.get("more_body", False))
+            pieces = response.piece(message.get("body", b""), more=message.get("more_body", False))
+            write = connection.write
             for piece in pieces:
-                self._connection.write(piece)
-            if self.response.complete:
+                write(piece)
+            if response.complete:
                 if self._waiter is not None:
                     self._wake()
-                self._connection.answered(self)
+                connection.answered(self)
         elif kind == "http.response.start":
-            self.response.start(message["status"], message.get("headers", ()), self._connection.date)
+            response.start(message["status"], message.get("headers", ()), connection.date)
         else:
             raise ResponseError(f"{kind!r} is not a message of an HTTP response")
 

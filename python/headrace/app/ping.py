@@ -33,7 +33,8 @@ class Front:
         if not self._readiness.serves:
             return self._later(scope, receive, send)
         self._forwarded.apply(scope)
-        return self._app(scope, receive, send)
+        app = self._app
+        return app(scope, receive, send)
 
     async def _ping(self, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):

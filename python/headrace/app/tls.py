@@ -111,7 +111,8 @@ class SecureTransport(asyncio.Protocol, asyncio.Transport):
     def __init__(self, transport: asyncio.Transport, session: TlsSession, protocol: asyncio.BaseProtocol) -> None:
         self._transport = transport
         self._session = session
-        # The two calls of each request, looked up once.
+        # The calls of each request, looked up once. They are called by local names: Python doesn't speed up the call of
+        # what an object holds and its class doesn't.
         self._decrypt, self._encrypt = session.receive, session.send
         self._send = transport.write
         self._closing = False
@@ -127,8 +128,9 @@ class SecureTransport(asyncio.Protocol, asyncio.Transport):
 
     def data_received(self, data: bytes) -> None:
         """Hands on what is in it."""
+        decrypt, receive = self._decrypt, self._receive
         try:
-            plaintext, reply, ended = self._decrypt(data)
+            plaintext, reply, ended = decrypt(data)
         except TlsError as error:
             self._fail(error)
             return
@@ -137,7 +139,7 @@ class SecureTransport(asyncio.Protocol, asyncio.Transport):
         if ended:
             self._deliver(plaintext, ended=True)
         elif plaintext:
-            self._receive(plaintext)
+            receive(plaintext)
 
     def eof_received(self) -> None:
         """Whoever ends without saying so may have been cut off; the transport closes itself."""
@@ -161,7 +163,8 @@ class SecureTransport(asyncio.Protocol, asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypts and sends; nothing after `close`."""
         if not self._closing:
-            self._send(self._encrypt(data if type(data) is bytes else bytes(data)))
+            encrypt, send = self._encrypt, self._send
+            send(encrypt(data if type(data) is bytes else bytes(data)))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """All of it in as few records as hold it."""
