@@ -19,9 +19,9 @@ from typing import Final
 from headrace.errors import UsageError
 from headrace.sinks.batch import EACH, Batch
 
-GZIP_LEVEL: Final = 6
+GZIP_LEVEL: Final = 3
 GZIP_WINDOW: Final = 31  # the largest window, in gzip's frame; zlib leaves time and name in it empty
-ZSTD_LEVEL: Final = 3
+ZSTD_LEVEL: Final = 1
 
 
 @dataclass(frozen=True)
