@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import cached_property
 from typing import Final
 
@@ -60,11 +59,6 @@ class Batch:
     def lines(self) -> bytes:
         """All payloads, one a line."""
         return self.runs[0].lines if len(self.runs) == 1 else b"".join(run.lines for run in self.runs)
-
-    @property
-    def began(self) -> datetime:
-        """The hour as a time (UTC)."""
-        return datetime.fromtimestamp(self.hour * 3600, timezone.utc)
 
     def payloads(self) -> Iterator[tuple[int, bytes]]:
         """Each payload with its number, in order."""

@@ -1,5 +1,8 @@
 """How objects are named: from the sealed range alone, so that the same payloads always have the same key."""
 
+import functools
+from datetime import datetime, timezone
+
 from headrace.sinks.batch import Batch
 
 DIGITS = 16  # keys of one hour sort by number up to 10^16 payloads
@@ -10,8 +13,14 @@ def folder(batch: Batch) -> str:
 
     Example: `"dt=2026-01-05/hour=08"`, with `orders/` before `dt=` for the stream `orders`.
     """
-    partition = batch.began.strftime("dt=%Y-%m-%d/hour=%H")
+    partition = _partition(batch.hour)
     return f"{batch.stream}/{partition}" if batch.stream else partition
+
+
+@functools.lru_cache(maxsize=16)
+def _partition(hour: int) -> str:
+    began = datetime.fromtimestamp(hour * 3600, timezone.utc)
+    return began.strftime("dt=%Y-%m-%d/hour=%H")
 
 
 def batch_key(batch: Batch) -> str:

@@ -10,7 +10,8 @@ Objects are private: nothing is said about access, and what the bucket's owner d
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote
@@ -23,16 +24,17 @@ from headrace.errors import OperationError, UsageError
 from headrace.sinks.batch import EACH, Batch
 from headrace.sinks.durable import sync
 from headrace.sinks.encoding import FORMATS, Format
-from headrace.sinks.keys import batch_key, payload_key, payload_pattern
+from headrace.sinks.keys import batch_key, payload_pattern
 from headrace.sinks.refusals import OBSTORE_ERRORS, meaning
 from headrace.sinks.sink import Held, Receipt, Rejected, Transient
+from headrace.sinks.uploads import Uploads
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
 CONNECT_TIMEOUT: Final = "5s"
 REQUEST_TIMEOUT: Final = "120s"  # a batch of 8 MiB at 70 kB/s
-UPLOADS: Final = 64  # for each batch; with a round trip of 20 ms they allow 3,200 objects a second
+UPLOADS: Final = 64  # of payloads, at once; with a round trip of 20 ms they allow 3,200 objects a second
 OCTETS: Final = "application/octet-stream"
 SCHEMES: Final = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -50,6 +52,7 @@ class ObjectStoreSink:
         self.url = url.rstrip("/")
         self._store = store
         self._uploads = uploads
+        self._threads = ThreadPoolExecutor(uploads, thread_name_prefix="headrace-upload")
         self._conditional = True
         self._root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
 
@@ -70,90 +73,67 @@ class ObjectStoreSink:
         """Creates the batch's object or objects."""
         if batch.form == EACH:
             return await self._put_each(batch)
-        form = FORMATS[batch.form]
-        key = batch_key(batch)
-        data = await asyncio.to_thread(form.encode, batch)
-        await self._create(key, data, form)
-        await self._settle([key])
-        return Receipt(f"{self.url}/{key}", len(data))
+        return await asyncio.to_thread(self._put_whole, batch)
 
     async def close(self) -> None:
-        """Nothing is held: the store's connections end with it."""
+        """The store's connections end with it."""
+        self._threads.shutdown(wait=False)
+
+    def _put_whole(self, batch: Batch) -> Receipt:
+        form, key = FORMATS[batch.form], batch_key(batch)
+        data = form.encode(batch)
+        self._create(key, data, form)
+        self._settle([key])
+        return Receipt(f"{self.url}/{key}", len(data))
 
     async def _put_each(self, batch: Batch) -> Receipt:
-        """As many uploads at once as allowed; a payload that is refused doesn't keep the others from landing."""
-        waiting, landed, refused = batch.payloads(), list[str](), dict[int, str]()
-
-        async def upload() -> None:
-            for number, payload in waiting:
-                key = payload_key(batch, number)
-                try:
-                    await self._create(key, payload, None)
-                    landed.append(key)
-                except Rejected as error:
-                    refused[number] = error.message
-
-        await _all_or_none([upload() for _ in range(min(self._uploads, batch.count))])
-        await self._settle(landed)
+        uploads = Uploads(batch, self._create)
+        await uploads.run(self._threads, self._uploads)
+        await asyncio.to_thread(self._settle, uploads.landed)
         receipt = Receipt(f"{self.url}/{payload_pattern(batch)}", batch.size - batch.count)
-        if refused:
+        if refused := uploads.refused:
             raise Rejected(next(iter(refused.values())), numbers=refused, receipt=receipt)
         return receipt
 
-    async def _create(self, key: str, data: bytes, form: Format | None) -> None:
+    def _create(self, key: str, data: bytes, form: Format | None = None) -> None:
         try:
-            await self._put(key, data, form.media_type if form else OCTETS)
+            self._put(key, data, form.media_type if form else OCTETS)
         except AlreadyExistsError:
-            await self._compare(key, data, form)
+            self._compare(key, data, form)
         except OBSTORE_ERRORS as error:
             raise meaning(error, self.url) from error
 
-    async def _settle(self, keys: Iterable[str]) -> None:
+    def _settle(self, keys: Iterable[str]) -> None:
         """A store has what it confirmed; a folder has it once it is synced."""
         if self._root is None:
             return
-        root = self._root
         try:
-            await asyncio.to_thread(sync, [root / key for key in keys], root)
+            sync([self._root / key for key in keys], self._root)
         except OSError as error:
             raise meaning(error, self.url) from error
 
-    async def _put(self, key: str, data: bytes, media_type: str) -> None:
+    def _put(self, key: str, data: bytes, media_type: str) -> None:
         mode: Literal["create", "overwrite"] = "create" if self._conditional else "overwrite"
         # A folder has no place for attributes.
         attributes = {"Content-Type": media_type} if self._root is None else None
         try:
-            await obstore.put_async(self._store, key, data, mode=mode, attributes=attributes, use_multipart=False)
+            obstore.put(self._store, key, data, mode=mode, attributes=attributes, use_multipart=False)
         except OBSTORE_ERRORS as error:
             if mode == "overwrite" or not _knows_no_conditions(error):
                 raise
             self._conditional = False
-            await self._put(key, data, media_type)
+            self._put(key, data, media_type)
 
-    async def _compare(self, key: str, data: bytes, form: Format | None) -> None:
+    def _compare(self, key: str, data: bytes, form: Format | None) -> None:
         try:
-            there = bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+            there = bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError as error:
             raise Transient(f"{self.url} is busy with {key}") from error
         except OBSTORE_ERRORS as error:
             raise meaning(error, self.url) from error
-        same = there == data
-        if not same and form is not None:
-            same = await asyncio.to_thread(_same_lines, form, there, data)
-        if not same:
+        if there != data and not (form is not None and _same_lines(form, there, data)):
             hint = "another node has the same name, or an older journal had: move the object, or change the target"
             raise Held(f"{self.url}/{key} exists with other contents", hint=hint)
-
-
-async def _all_or_none(uploads: Iterable[Coroutine[None, None, None]]) -> None:
-    """Runs them at once; the first error ends them all, and none outlives the call."""
-    tasks = [asyncio.ensure_future(upload) for upload in uploads]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def open_store(url: str) -> ObjectStore:
