@@ -107,6 +107,11 @@ pub fn one_line(payload: &RawValue) -> Cow<'_, [u8]> {
 
 /// Whether valid JSON nests deeper than `MAX_DEPTH`.
 fn is_too_deep(json: &str) -> bool {
+    // A level takes two bytes and an opening bracket: nearly all payloads are shallow at a glance.
+    let openings = || memchr::memchr2_iter(b'[', b'{', json.as_bytes());
+    if json.len() <= 2 * MAX_DEPTH || openings().nth(MAX_DEPTH).is_none() {
+        return false;
+    }
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
     for byte in json.bytes() {
         match byte {
