@@ -31,7 +31,9 @@ SCENARIO, one or more of these, or all:
   servers    a thousand servers against two
   stack      everything between the browser and an app
   ingest, ingest-latency   a POST of 3 payloads, synced before the reply
-  ingest-durable           the same beside NATS JetStream
+  ingest-landing           the same until all has landed
+  ingest-objects           an object for each payload
+  ingest-durable           a durable acknowledgement, beside NATS JetStream
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from headrace.bench.ingest.cost import ACCEPTING, payloads_of
+from headrace.bench.ingest.cost import ACCEPTING, LANDING, payloads_of
 from headrace.bench.ingest.disk import syncs_a_second
 from headrace.bench.ingest.durable import published
+from headrace.bench.ingest.latency import LATENCY
+from headrace.bench.ingest.objects import OBJECTS
 from headrace.bench.tools import GO, NATS, WRK
 
 
@@ -16,6 +18,29 @@ def test_each_contestant_of_accepting_is_measured(rig, need, contestant):
     assert sample.valid, sample
     assert sample.value > 0
     assert "POST/min" in sample.note
+
+
+def test_what_is_measured_has_landed_to_the_last_payload(rig, need):
+    need(WRK)
+    sample = LANDING.contestants[0].measure(rig)
+    assert sample.valid, sample
+    assert "all landed" in sample.note
+
+
+@pytest.mark.parametrize("contestant", OBJECTS.contestants, ids=lambda each: each.name)
+def test_each_contestant_uploads_each_payload(rig, need, contestant):
+    need(*contestant.tools)
+    sample = contestant.measure(rig)
+    assert sample.valid, sample
+    assert "3000 objects" in sample.note
+
+
+@pytest.mark.parametrize("contestant", LATENCY.contestants, ids=lambda each: each.name)
+def test_each_contestant_is_timed_at_the_same_rate(rig, need, contestant):
+    need(*contestant.tools)
+    sample = contestant.measure(rig)
+    assert sample.valid, sample
+    assert sample.value > 0
 
 
 def test_jetstream_acknowledges_what_is_published(rig, need):

@@ -35,6 +35,7 @@ class Landing:
     format: str = "ndjson.gz"
     objects: str = "batch"
     workers: int = 4
+    age: str = "30s"
     environ: Mapping[str, str] | None = None
 
 
@@ -59,7 +60,9 @@ def service(rig: Rig, landing: Landing) -> Iterator[Collector]:
         files = ("--settings", str(settings), "--state", str(state))
         command = (sys.executable, "-m", "headrace", "ingest", *files)
         with _started("ingest", command, rig, f"http://127.0.0.1:{port}/", landing.environ) as collector:
-            yield Collector(collector.process, collector.url, f"http://127.0.0.1:{admin}")
+            # It takes collections a while before all of it has started.
+            until_answered(f"https://127.0.0.1:{admin}/readyz", collector.process)
+            yield Collector(collector.process, collector.url, f"https://127.0.0.1:{admin}")
 
 
 Shape = Literal["pool", "goroutines", "one"]

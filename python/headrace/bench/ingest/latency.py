@@ -5,9 +5,9 @@ h2load posts at that rate over 64 connections, whatever comes back.
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from headrace.bench.ingest.collector import Collector, acceptor, go
+from headrace.bench.ingest.collector import Collector, Landing, acceptor, folder, go, service
 from headrace.bench.ingest.cost import OURS
 from headrace.bench.ingest.posting import post, post_at_rate
 from headrace.bench.latency import FALLEN_BEHIND
@@ -40,12 +40,19 @@ def waits(start: Start, rig: Rig) -> Sample:
     return Sample(done.percentile(99) / 1000, done.errors, note)
 
 
+@contextlib.contextmanager
+def _landing(rig: Rig) -> Iterator[Collector]:
+    with folder(rig) as target, service(rig, Landing(f"file://{target}")) as collector:
+        yield collector
+
+
 LATENCY = Scenario(
     "ingest-latency",
     "99th percentile of the wait for an acknowledgement at half load",
     "ms",
     (
         Contestant("headrace", (*OURS, H2LOAD), functools.partial(waits, acceptor), ours=True),
+        Contestant("headrace-landing", (*OURS, H2LOAD), functools.partial(waits, _landing), ours=True),
         Contestant("go", (GO, *OURS, H2LOAD), functools.partial(waits, go)),
     ),
     limit=10.0,

@@ -1,7 +1,8 @@
 """All that is measured of ingest, in the order in which it is shown."""
 
-from headrace.bench.ingest.cost import ACCEPTING
+from headrace.bench.ingest.cost import ACCEPTING, LANDING
 from headrace.bench.ingest.durable import DURABLE
 from headrace.bench.ingest.latency import LATENCY
+from headrace.bench.ingest.objects import OBJECTS
 
-INGEST = (ACCEPTING, LATENCY, DURABLE)
+INGEST = (ACCEPTING, LATENCY, LANDING, OBJECTS, DURABLE)
