@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.bench.chart import Bar, Panel, chart
 from headrace.bench.outcome import Outcome
 from headrace.bench.scenario import Row
+from headrace.bench.timeline import Line, timeline
 from headrace.errors import OperationError
 
 Table = tuple[list[str], list[list[str]]]
@@ -81,6 +82,7 @@ def markdown(outcome: Outcome) -> str:
         *("\n".join(_markdown_table(headings, lines)) for headings, lines in tables(outcome.rows)),
         "\n".join(f"- {remark}" for remark in remarks(outcome.rows)),
         "![the same as bars](results.svg)",
+        *(f"![{name.removesuffix('.svg')} over time]({name})" for name in timelines(outcome.rows)),
         "Versions: " + ", ".join(f"{name} {version}" for name, version in outcome.versions.items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -120,12 +122,30 @@ def _wanted(row: Row) -> float | None:
     return row.scenario.target * best[1] if row.scenario.target and best else None
 
 
+def timelines(rows: Sequence[Row]) -> dict[str, str]:
+    """The picture of each row that was watched over time, by the name of its file; of a contestant its last round."""
+    return {f"{row.scenario.name}.svg": timeline(row.scenario.title, lines) for row in rows if (lines := _lines(row))}
+
+
+def _lines(row: Row) -> dict[str, list[Line]]:
+    lines: dict[str, list[Line]] = {}
+    for each in row.scenario.contestants:
+        for sample in row.samples.get(each.name, ())[-1:]:
+            for figure, points in sample.series.items():
+                lines.setdefault(figure, []).append(Line(each.name, points, each.ours))
+    return lines
+
+
 def write_results(outcome: Outcome, folder: Path) -> list[Path]:
-    """Writes `results.json`, `results.md` and `results.svg`. Raises `OperationError` when it can't."""
+    """Writes `results.json`, `results.md` and `results.svg`, and what was watched over time as `SCENARIO.svg`.
+
+    Raises `OperationError` when it can't.
+    """
     contents = {
         "results.json": json.dumps(outcome.as_data(), indent=1, ensure_ascii=False) + "\n",
         "results.md": markdown(outcome),
         "results.svg": chart(panels(outcome.rows)),
+        **timelines(outcome.rows),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,8 @@ SCENARIO, one or more of these, or all:
   ingest-landing           the same until all has landed
   ingest-objects           an object for each payload
   ingest-durable           a durable acknowledgement, beside NATS JetStream
+  ingest-shapes            more payloads than can be uploaded, over time
+  ingest-soak              memory and queue while it lands, over time
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))
