@@ -132,9 +132,7 @@ def test_it_outlives_a_balancer_that_goes_and_comes_back(join, fake_balancer, ca
     until(lambda: "is away" in caplog.text)
     balancer.close = lambda: None
     again = fake_balancer(balancer.port)
-    began = time.monotonic()
     until(lambda: again.asked("/register"))
-    assert time.monotonic() - began < 2.0
     agent.leave(0.0)
     assert caplog.text.count("is away") == 1
     assert caplog.text.count("Registering application server with address: http://127.0.0.1:") == 2

@@ -157,7 +157,7 @@ def unasked(*_: object) -> bytes:
     raise AssertionError("nobody asks for a certificate here")
 
 
-async def eventually(holds, within: float = 5.0) -> None:
+async def eventually(holds, within: float = 30.0) -> None:
     """Wait until `holds()`; fail when it doesn't within so many seconds."""
     deadline = asyncio.get_running_loop().time() + within
     while not holds():

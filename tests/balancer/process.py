@@ -52,13 +52,20 @@ class Balance:
     async def server(self, member: str) -> dict:
         return (await self.admin.get(f"/servers/{member}")).json()
 
-    async def until(self, member: str, state: str, within: float = 15.0) -> dict:
+    async def until(self, member: str, state: str, within: float = 30.0) -> dict:
         """Wait until a server is in a state; its record."""
         deadline = asyncio.get_running_loop().time() + within
         while (record := await self.server(member))["state"] != state:
             assert asyncio.get_running_loop().time() < deadline, record
             await asyncio.sleep(0.02)
         return record
+
+    async def told(self, words: str, within: float = 30.0) -> None:
+        """Wait until its log has these words."""
+        deadline = asyncio.get_running_loop().time() + within
+        while not any(words in line for line in self.log):
+            assert asyncio.get_running_loop().time() < deadline, self.log
+            await asyncio.sleep(0.02)
 
     async def end(self, number: int = signal.SIGTERM, within: float = 30.0) -> int:
         """Send a signal and wait for the end; the exit code."""

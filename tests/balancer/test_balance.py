@@ -58,7 +58,7 @@ async def test_without_servers_it_is_503_at_once(state):
         assert reply.status_code == 503
         assert "No app servers found" in reply.text
         assert int(reply.headers["retry-after"]) >= 1
-        assert reply.elapsed.total_seconds() < 2
+        assert reply.elapsed.total_seconds() < 4.5  # the queue would be 5 s
 
 
 async def test_a_server_that_is_not_ready_is_not_picked_until_it_is(state):
@@ -280,7 +280,7 @@ async def test_stopping_lets_requests_finish_and_exits_0(state):
         slow = asyncio.create_task(running.public.get("/slow"))
         await eventually(lambda: one.slow)
         ending = asyncio.create_task(running.end())
-        await asyncio.sleep(0.3)
+        await running.told("stopping when")
         assert not ending.done()
         one.release.set()
         assert (await slow).text == "one"
@@ -293,7 +293,7 @@ async def test_app_servers_may_leave_while_the_balancer_stops(state):
         slow = asyncio.create_task(running.public.get("/slow"))
         await eventually(lambda: one.slow)
         running.process.terminate()
-        await asyncio.sleep(0.1)
+        await running.told("stopping when")
         assert (await running.say("unregister", one))["state"] == "draining"
         assert (await running.admin.get("/readyz")).status_code == 503
         one.release.set()
@@ -307,10 +307,8 @@ async def test_a_second_signal_stops_at_once(state):
         slow = asyncio.create_task(running.public.get("/slow"))
         await eventually(lambda: one.slow)
         running.process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)
-        began = asyncio.get_running_loop().time()
-        await running.end(signal.SIGINT)
-        assert asyncio.get_running_loop().time() - began < 10
+        await running.told("stopping when")
+        await running.end(signal.SIGINT, within=20.0)  # the request would go on for the 30 s of the drain
         await asyncio.gather(slow, return_exceptions=True)
 
 

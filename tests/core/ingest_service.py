@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from headrace._core import Tls
 
 Answer = Message | Reply
-LIMITS = {"body_idle_timeout": 0.5}
 
 
 class Http1Poster(Client):
@@ -76,7 +75,7 @@ class Service:
         self.journal = Journal(folder, **{"reserve_bytes": 0, "retain": 600.0, **journal})
         self.server = IngestServer(self.journal, IngestOptions(**options))
         self.clients: list[Poster] = []
-        self.engine = Engine(threads=1, limits=Limits(**{**LIMITS, **limits}))
+        self.engine = Engine(threads=1, limits=Limits(**limits))
         self._tls, self._trust = tls or (None, None)
         self.listener = self.engine.listen("127.0.0.1:0", self.server, tls=self._tls)
 

@@ -195,7 +195,7 @@ def test_object_says_what_holds_when_landing_takes_too_long(start):
 
 
 def test_a_client_that_stops_in_the_middle_is_told_and_nothing_kept(start):
-    service = start()
+    service = start(limits={"body_idle_timeout": 0.5})
     assert service.begin(b'{"version"', "Content-Length: 100").status == 408
     assert service.kept() == []
 
@@ -211,7 +211,7 @@ def test_a_client_that_leaves_while_it_waits_leaves_nothing_waiting(start):
 
 
 def test_bodies_under_way_are_bounded_together(start):
-    service = start(max_length=MEGABYTE, max_reading=MEGABYTE, limits={"body_idle_timeout": PATIENCE})
+    service = start(max_length=MEGABYTE, max_reading=MEGABYTE)
     service.client().say(b" " * 900_000, "Content-Length: 1000000")
     assert eventually(lambda: service.engine.counters().bytes_received > 900_000)
     reply = service.post(b" " * 500_000)

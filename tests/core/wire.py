@@ -280,7 +280,7 @@ def chunked(*parts: bytes, trailers: bytes = b"") -> bytes:
     return chunks + b"0\r\n" + trailers + b"\r\n"
 
 
-def eventually(condition: Callable[[], object], within: float = PATIENCE / 2) -> bool:
+def eventually(condition: Callable[[], object], within: float = PATIENCE) -> bool:
     """Whether `condition` becomes true before `within` seconds are over."""
     deadline = time.monotonic() + within
     while not condition():
