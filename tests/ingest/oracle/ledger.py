@@ -45,10 +45,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Ids of payloads that aren't as the rule wants them; an empty verdict is what every scenario wants.
-
-    Of `missing` there are collections rather than payloads: they are lost or kept as a whole.
-    """
+    """What isn't as the rule wants it: numbers of collections, names of payloads. An empty verdict is a good one."""
 
     missing: list[int] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
@@ -97,7 +94,7 @@ def _landed(made: Collection, found: Counter[str]) -> int:
 
 
 def _is_missing(made: Collection, found: Counter[str]) -> bool:
-    return made.fate is Fate.ACCEPTED and _landed(made, found) == 0
+    return made.fate is Fate.ACCEPTED and _landed(made, found) < len(made.payloads)
 
 
 def _id(payload: Any) -> str:

@@ -51,4 +51,5 @@ def test_a_collection_that_landed_in_part_is_seen():
     while len((collection := ledger.collection(keyed=True)).payloads) < 2:
         pass
     collection.answered(200)
-    assert ledger.judge(collection.payloads[1:]).divided == [collection.number]
+    verdict = ledger.judge(collection.payloads[1:])
+    assert (verdict.missing, verdict.divided) == ([collection.number], [collection.number])
