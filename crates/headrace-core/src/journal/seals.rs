@@ -6,7 +6,8 @@
 //! returns. The file is written anew when it has grown: what has not landed, then the seals that stand. It is replaced
 //! by renaming, and after a write that failed it is replaced before anything else is noted.
 //!
-//! Where notes are lost to damage, payloads land twice rather than never.
+//! Each note is written twice, one behind the other: a changed byte costs none. Where notes are lost to more damage than
+//! that, payloads land twice rather than never.
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,9 @@ pub(super) const NAME: &str = "landing.notes";
 const COMPACT: u64 = 1 << 20;
 /// Ranges in one note of what has not landed.
 const RANGES: usize = 100_000;
+
+/// How often a note is written.
+const COPIES: usize = 2;
 
 /// Kinds of notes, where a record has its stream.
 const SEALED: u16 = 1;
@@ -69,6 +73,8 @@ pub(super) struct Notes {
     kept: Vec<Range>,
     /// Parts of the floor that were found, of how many.
     parts: (u32, u32),
+    /// The note that was taken last: its second copy says nothing new.
+    latest: (u16, Vec<u8>),
     pub(super) extent: scan::Extent,
 }
 
@@ -80,8 +86,11 @@ impl Notes {
         let extent = scan::examine(file, walk, Known::Safe(header.previous.1), |_, head, body| {
             notes.seals.number = head.last();
             for note in record::payloads(body) {
-                // What its CRC lets pass and yet makes no sense is not ours.
-                let _ = notes.take(head.stream, note);
+                if (notes.latest.0, &*notes.latest.1) != (head.stream, note) {
+                    // What its CRC lets pass and yet makes no sense is not ours.
+                    let _ = notes.take(head.stream, note);
+                    notes.latest = (head.stream, note.to_vec());
+                }
             }
         })?;
         notes.extent = extent;
@@ -263,8 +272,7 @@ impl Seals {
             self.compact(place, waiting())?;
         }
         let mut bytes = Vec::new();
-        self.number += 1;
-        encode_note(&mut bytes, kind, note, self.number, (place.options.clock)());
+        self.encode_note(&mut bytes, kind, note, (place.options.clock)());
         let Some(file) = &mut self.file else {
             return Err(io::Error::other("no file for notes"));
         };
@@ -287,12 +295,11 @@ impl Seals {
             for range in ranges.iter().skip(part * RANGES).take(RANGES) {
                 note.extend_from_slice(&encode_range(range));
             }
-            self.number += 1;
-            encode_note(&mut bytes, FLOOR, &note, self.number, now);
+            self.encode_note(&mut bytes, FLOOR, &note, now);
         }
-        for seal in self.standing.values() {
-            self.number += 1;
-            encode_note(&mut bytes, SEALED, &seal.encode(), self.number, now);
+        let standing: Vec<_> = self.standing.values().map(Seal::encode).collect();
+        for seal in standing {
+            self.encode_note(&mut bytes, SEALED, &seal, now);
         }
         let length = START + bytes.len() as u64;
         let header = Header {
@@ -308,13 +315,17 @@ impl Seals {
         self.file = Some(file);
         Ok(())
     }
-}
 
-fn encode_note(buffer: &mut Vec<u8>, kind: u16, note: &[u8], number: u64, time: u64) {
-    let record = Record {
-        stream: kind,
-        key: None,
-        payloads: &[note],
-    };
-    record::encode(buffer, &record, number, time);
+    /// Both copies of a note.
+    fn encode_note(&mut self, buffer: &mut Vec<u8>, kind: u16, note: &[u8], time: u64) {
+        let record = Record {
+            stream: kind,
+            key: None,
+            payloads: &[note],
+        };
+        for _ in 0..COPIES {
+            self.number += 1;
+            record::encode(buffer, &record, self.number, time);
+        }
+    }
 }

@@ -227,3 +227,36 @@ fn a_file_with_an_impossible_number_is_no_segment() {
     assert_eq!(report, Recovery::default());
     assert_eq!(append(&journal, 0, &[b"1"]).first, 1);
 }
+
+#[test]
+fn a_changed_byte_in_the_notes_takes_none_but_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = folder.path().join("landing.notes");
+    let range = |number| Range {
+        stream: 0,
+        first: number,
+        last: number,
+    };
+    let (journal, _) = open(folder.path());
+    append(&journal, 0, &[b"1", b"2", b"3", b"4"]);
+    let seal = journal.seal(range(1), b"").unwrap();
+    journal.landed(seal.id).unwrap();
+    drop(journal);
+    // It begins with what has not landed, from now on.
+    let (journal, _) = open(folder.path());
+    let seal = journal.seal(range(2), b"").unwrap();
+    journal.seal(range(3), b"standing").unwrap();
+    journal.landed(seal.id).unwrap();
+    let intact = fs::read(&notes).unwrap().len();
+    journal.seal(range(4), b"last").unwrap();
+    let sealed = journal.sealed();
+    drop(journal);
+    let bytes = fs::read(&notes).unwrap();
+    for place in 0..intact {
+        change(&notes, |bytes| bytes[place] ^= 0x10);
+        let (journal, report) = open(folder.path());
+        assert_eq!((journal.sealed(), report.unlanded), (sealed.clone(), 2), "byte {place}");
+        drop(journal);
+        fs::write(&notes, &bytes).unwrap();
+    }
+}
