@@ -52,3 +52,11 @@ async def test_a_mistake_in_the_query_is_told_in_one_line(tmp_path):
     with pytest.raises(UsageError, match=r"the query failed: .*hosst") as raised:
         query(str(tmp_path), "select hosst from payloads")
     assert "\n" not in str(raised.value)
+
+
+async def test_payloads_that_are_not_all_objects_are_asked_for_in_one_column(tmp_path):
+    lines = b'{"host":"a"}\n"plain"\n{"host":"b"}\n'
+    await sink_for(str(tmp_path)).put(Batch("node", "", 490_000, (Run(range(1, 4), lines),)))
+    with pytest.raises(UsageError, match=r"whole in one column, so write json->>'host'$"):
+        query(str(tmp_path), "select host from payloads")
+    assert query(str(tmp_path), "select json->>'host' from payloads").rows == [("a",), (None,), ("b",)]

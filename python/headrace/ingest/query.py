@@ -1,5 +1,6 @@
 """SQL over what has landed, with DuckDB (`pip install 'headrace[query]'`)."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ READERS: Final = {
     ".json": "read_json({}, union_by_name=true, hive_partitioning=true)",
     ".parquet": "read_parquet({}, union_by_name=true, hive_partitioning=true)",
 }
+WHOLE: Final = {"json", "payload"}  # what DuckDB calls JSON without fields, and the column of Parquet objects
+MISSING: Final = re.compile(r'Referenced column "([^"]+)" not found')
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,23 @@ def query(target: str, sql: str) -> Result:
     except ImportError:
         raise UsageError("queries need duckdb", hint="pip install 'headrace[query]'") from None
     with _folder(target) as folder, duckdb.connect() as database:
+        columns: set[str] = set()
         try:
             database.execute(f"CREATE VIEW payloads AS {_source(folder, target)}")
+            columns.update(row[0] for row in database.execute("DESCRIBE payloads").fetchall())
             found = database.execute(sql)
             return Result([column[0] for column in found.description or ()], found.fetchall())
         except duckdb.Error as error:
-            raise UsageError(f"the query failed: {' '.join(str(error).split())}") from error
+            said = " ".join(str(error).split())
+            raise UsageError(f"the query failed: {said}", hint=_hint(said, columns)) from error
+
+
+def _hint(said: str, columns: set[str]) -> str:
+    """Payloads are in one column where they don't all have fields, and in Parquet: a field is then asked for in it."""
+    missing, whole = MISSING.search(said), columns & WHOLE
+    if not missing or not whole:
+        return ""
+    return f"these payloads are whole in one column, so write {min(whole)}->>'{missing[1]}'"
 
 
 def _source(folder: Path, target: str) -> str:
