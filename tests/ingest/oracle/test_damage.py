@@ -79,3 +79,17 @@ def test_a_torn_tail_takes_the_last_collections_only(scenario):
     verdict = scenario.verdict()
     assert verdict == Verdict(missing=verdict.missing)
     assert len(verdict.missing) <= 1
+
+
+def test_a_changed_byte_in_the_notes_of_what_landed_lands_nothing_twice(scenario):
+    for _ in range(2):
+        with scenario.life("--batch-age", "5ms", environ={"HEADRACE_INGEST_BATCH_COUNT": "1000"}) as service:
+            for _ in range(2):
+                with scenario.posted() as clients:
+                    clients.more(5)
+                service.until_landed()
+            kill(service)
+    flip(scenario.state / "ingest" / "journal" / "landing.notes", 1054)
+    scenario.settle()
+    assert scenario.verdict() == Verdict()
+    assert "the journal is damaged: landing.notes" in log(scenario)
