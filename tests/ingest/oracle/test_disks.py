@@ -56,6 +56,16 @@ def test_a_kill_and_a_start_on_a_full_disk_lose_nothing(scenario, disk, reserve)
     assert scenario.verdict() == Verdict()
 
 
+def test_a_stop_on_a_full_disk_ends_and_loses_nothing(scenario, disk):
+    with scenario.posted() as clients, scenario.life("--drain", "200ms") as service:
+        clients.more(10)
+        with disk.full():
+            clients.hear("disk_full")
+            assert service.stop() == 0
+    scenario.settle()
+    assert scenario.verdict() == Verdict()
+
+
 def test_a_full_target_holds_what_is_accepted(scenario, target):
     with scenario.posted() as clients, scenario.life() as service:
         clients.more(10)

@@ -58,3 +58,14 @@ def test_a_kill_amid_failing_syncs_loses_nothing(scenario, machine, part):
             kill(service)
     scenario.settle()
     assert scenario.verdict() == Verdict()
+
+
+@pytest.mark.parametrize("part", ["/journal", "landing.notes", "manifest.sqlite", "/landed"])
+def test_a_stop_amid_failing_syncs_ends_and_loses_nothing(scenario, machine, part):
+    with scenario.posted() as clients, scenario.life("--drain", "200ms", environ=machine.environment) as service:
+        clients.more(10)
+        with machine.failing(part):
+            clients.hear("journal_failed" if part == "/journal" else "accepted")
+            assert service.stop() == 0
+    scenario.settle()
+    assert scenario.verdict() == Verdict()
