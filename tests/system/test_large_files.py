@@ -14,6 +14,7 @@ from tests.processes import Process
 from .stack import SITE, Stack
 
 GIGABYTE = 1 << 30
+PATIENCE = 600  # seconds; HTTP/2 waits for a window 16,000 times, each time for a turn on a busy machine
 FLAT = 64 << 20  # what all processes together may grow by while it passes
 
 
@@ -52,7 +53,9 @@ def gigabyte(tmp_path: Path) -> Path:
 def curl(tool, stack: Stack):
     def run(protocol: str, path: str, *flags: str) -> str:
         command = (tool("curl"), "--silent", "--show-error", "--fail", "--cacert", str(stack.ca), protocol, *flags)
-        done = subprocess.run([*command, stack.url + path], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [*command, stack.url + path], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -64,6 +67,7 @@ COUNT = ("--output", "/dev/null", "--write-out", "%{size_download}")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * PATIENCE)
 def test_an_asgi_app_takes_and_gives_a_gigabyte_over_http2(stack: Stack, curl, gigabyte: Path):
     balancer = stack.balance(max_body="2 GiB")
     app = stack.serve("plain:app")
@@ -75,6 +79,7 @@ def test_an_asgi_app_takes_and_gives_a_gigabyte_over_http2(stack: Stack, curl, g
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * PATIENCE)
 def test_django_takes_and_gives_a_gigabyte_over_http1(stack: Stack, curl, gigabyte: Path, site: dict[str, str]):
     balancer = stack.balance(max_body="2 GiB")
     app = stack.serve("mysite.wsgi:application", env=site, cwd=SITE)
