@@ -56,7 +56,7 @@ fuzz_target!(|body: &[u8]| {
         assert_eq!(read(&anew).as_ref(), Some(&read_at_once));
         assert_eq!(read_at_once.data.len(), collection.payloads.len());
         for (payload, value) in collection.payloads.iter().zip(&read_at_once.data) {
-            assert_eq!(serde_json::from_str::<Value>(payload.get()).ok().as_ref(), Some(value));
+            assert_eq!(serde_json::from_str::<Value>(payload).ok().as_ref(), Some(value));
         }
     }
 });

@@ -9,6 +9,8 @@ use std::{borrow::Cow, fmt};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
+use super::scan;
+
 /// How deep the payloads may nest. Programs that read what has landed parse it recursively; Python's and most others'
 /// limits lie above this (`serde_json` has the same).
 pub const MAX_DEPTH: usize = 128;
@@ -16,16 +18,24 @@ pub const MAX_DEPTH: usize = 128;
 /// How many characters of an error's beginning, and of its end, are told.
 const QUOTED: usize = 120;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Collection<'a> {
     /// Told by the client, for whoever reads the payloads; any text.
-    #[serde(borrow)]
     pub version: Cow<'a, str>,
-    #[serde(borrow)]
     pub token: Cow<'a, str>,
-    #[serde(borrow, rename = "data")]
-    pub payloads: Vec<&'a RawValue>,
+    /// Each is valid JSON.
+    pub payloads: Vec<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parsed<'a> {
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    #[serde(borrow)]
+    token: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Vec<&'a RawValue>,
 }
 
 /// Why a body is no collection, in words for the client.
@@ -74,28 +84,37 @@ pub fn parse(body: &[u8]) -> Result<Collection<'_>, Malformed> {
             error.valid_up_to()
         ))
     })?;
+    match scan::collection(text) {
+        Some(collection) => Ok(collection),
+        None => parse_with_serde(text),
+    }
+}
+
+/// The same for all that is not plain.
+pub(super) fn parse_with_serde(text: &str) -> Result<Collection<'_>, Malformed> {
     // Serde reads a struct from an array too.
     if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[') {
         return Err(Malformed::new(
             "The body is not a collection: it is an array, not an object",
         ));
     }
-    let collection: Collection<'_> = serde_json::from_str(text)?;
-    match collection
-        .payloads
-        .iter()
-        .position(|payload| is_too_deep(payload.get()))
-    {
+    let Parsed { version, token, data } = serde_json::from_str(text)?;
+    let payloads: Vec<_> = data.into_iter().map(RawValue::get).collect();
+    match payloads.iter().position(|payload| is_too_deep(payload)) {
         Some(index) => Err(Malformed::new(format_args!(
             "Payload {index} nests deeper than {MAX_DEPTH} levels"
         ))),
-        None => Ok(collection),
+        None => Ok(Collection {
+            version,
+            token,
+            payloads,
+        }),
     }
 }
 
 /// A payload without line ends. In valid JSON they stand only where a space may stand, never in a string (RFC 8259, 2).
-pub fn one_line(payload: &RawValue) -> Cow<'_, [u8]> {
-    let bytes = payload.get().as_bytes();
+pub fn one_line(payload: &str) -> Cow<'_, [u8]> {
+    let bytes = payload.as_bytes();
     match memchr::memchr2(b'\n', b'\r', bytes) {
         None => Cow::Borrowed(bytes),
         Some(_) => bytes
@@ -107,11 +126,6 @@ pub fn one_line(payload: &RawValue) -> Cow<'_, [u8]> {
 
 /// Whether valid JSON nests deeper than `MAX_DEPTH`.
 fn is_too_deep(json: &str) -> bool {
-    // A level takes two bytes and an opening bracket: nearly all payloads are shallow at a glance.
-    let openings = || memchr::memchr2_iter(b'[', b'{', json.as_bytes());
-    if json.len() <= 2 * MAX_DEPTH || openings().nth(MAX_DEPTH).is_none() {
-        return false;
-    }
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
     for byte in json.bytes() {
         match byte {
@@ -140,7 +154,7 @@ mod tests {
 
     fn payloads(body: &str) -> Vec<String> {
         let collection = parse(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
-        collection.payloads.iter().map(|each| each.get().to_owned()).collect()
+        collection.payloads.iter().map(|each| (*each).to_owned()).collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Ingest: the handler that takes JSON collections and answers when they are safe.
 //!
-//! Reading order: `options`, `collection` (what is posted), `server` (one request), `waiting` (how the journal wakes it),
+//! Reading order: `options`, `collection` (what is posted) and `scan` (its quick reader), `server` (one request), `waiting` (how the journal wakes it),
 //! `keys` (a request that is sent again).
 //!
 //! Invariants
@@ -11,6 +11,7 @@
 pub mod collection;
 mod keys;
 mod options;
+mod scan;
 mod server;
 mod waiting;
 
