@@ -523,7 +523,7 @@ class Journal:
 
     def status(self) -> JournalStatus: ...
     def close(self) -> None:
-        """Makes what was appended safe; appends are refused from now on."""
+        """Makes what was appended safe; appends and notes are refused from now on."""
 
 @final
 class IngestOptions:

@@ -19,7 +19,8 @@ const MAX_NOTE: usize = 64 << 10;
 impl Journal {
     /// Notes, safely, that the open payloads of `range` are about to land; `note` is what it takes to do the same again.
     ///
-    /// Fails when a payload of `range` is sealed already or none waits, and when the disk cannot keep the note.
+    /// Fails when a payload of `range` is sealed already or none waits, when the disk cannot keep the note, and when the
+    /// journal is closed.
     pub fn seal(&self, range: Range, note: &[u8]) -> Result<Seal, Error> {
         if note.len() > MAX_NOTE {
             return Err(Error::Journal(format!(
@@ -27,7 +28,7 @@ impl Journal {
                 note.len()
             )));
         }
-        let mut seals = self.shared.seals();
+        let mut seals = self.shared.open_seals()?;
         let count = self
             .shared
             .state()
@@ -49,7 +50,7 @@ impl Journal {
 
     /// Notes, safely, that what was sealed as `id` has landed; how many payloads that were. Their segments may go.
     pub fn landed(&self, id: u64) -> Result<u64, Error> {
-        let mut seals = self.shared.seals();
+        let mut seals = self.shared.open_seals()?;
         let seal = seals
             .landed(&self.shared.place(), id, || self.shared.waiting())
             .map_err(|error| self.unkept(&error))?
@@ -81,8 +82,17 @@ impl Journal {
 }
 
 impl Shared {
-    fn seals(&self) -> MutexGuard<'_, Seals> {
+    pub(super) fn seals(&self) -> MutexGuard<'_, Seals> {
         self.seals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, as long as the folder is this journal's.
+    fn open_seals(&self) -> Result<MutexGuard<'_, Seals>, Error> {
+        let seals = self.seals();
+        if self.state().closing {
+            return Err(Error::Journal("the journal is closed".to_owned()));
+        }
+        Ok(seals)
     }
 
     fn place(&self) -> Place<'_> {

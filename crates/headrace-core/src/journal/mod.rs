@@ -61,6 +61,9 @@ use recovery::Recovered;
 use state::Shared;
 use writer::Writer;
 
+/// More than anybody waits, and little enough to be added to now.
+const FOREVER: Duration = Duration::from_secs(1 << 32);
+
 /// Why an append was refused. Nothing of it was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
@@ -243,7 +246,7 @@ impl Journal {
 
     /// Waits up to `timeout` until a number at or above `number` can be read; whether it can.
     pub fn wait(&self, number: u64, timeout: Duration) -> bool {
-        let until = Instant::now() + timeout;
+        let until = Instant::now() + timeout.min(FOREVER);
         let mut state = self.shared.state();
         state.readers += 1;
         while !state.is_readable(number) && !state.closing {
@@ -261,7 +264,7 @@ impl Journal {
         self.shared.state().status()
     }
 
-    /// Makes what was appended safe and ends the writer. Waits. Reading goes on, appends are refused.
+    /// Makes what was appended safe and ends the writer. Waits. Reading goes on, appends and notes are refused.
     pub fn close(&self) {
         {
             let mut state = self.shared.state();
@@ -273,6 +276,8 @@ impl Journal {
             // It ends by itself; if it panicked there is nothing left to wait for.
             let _ = writer.join();
         }
+        // Another process may have the folder from now on: no note is being written.
+        let _seals = self.shared.seals();
         drop(take(&self.lock));
     }
 }

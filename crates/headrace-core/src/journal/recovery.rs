@@ -77,6 +77,14 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::Journal(format!("the journal in {} cannot be opened: {error}", path.display()))
 }
 
+/// Not damage: what is in it may come back.
+fn broken(path: &Path, error: &io::Error) -> Error {
+    Error::Journal(format!(
+        "{} cannot be recovered: {error}; mend the disk, or move the file away and go on without what is in it",
+        path.display()
+    ))
+}
+
 /// What the files in a folder stand for.
 pub(super) struct Recovered {
     pub(super) state: State,
@@ -148,8 +156,8 @@ impl Recovering<'_> {
 
     fn header(&self, first: u64) -> Result<Option<Header>, Error> {
         let path = self.path_of(first);
-        let file = self.disk.open(&path).map_err(|error| unreadable(&path, &error))?;
-        match Header::read(&*file, Kind::Payloads).map_err(|error| unreadable(&path, &error))? {
+        let file = self.disk.open(&path).map_err(|error| broken(&path, &error))?;
+        match Header::read(&*file, Kind::Payloads).map_err(|error| broken(&path, &error))? {
             Opening::Known(header) if header.first == first => Ok(Some(header)),
             Opening::Known(_) | Opening::Damaged => Ok(None),
             Opening::Version(version) => Err(unknown_version(&path, version)),
@@ -162,8 +170,8 @@ impl Recovering<'_> {
             return Ok(None);
         }
         let path = self.folder.join(seals::NAME);
-        let file = self.disk.open(&path).map_err(|error| unreadable(&path, &error))?;
-        match Header::read(&*file, Kind::Notes).map_err(|error| unreadable(&path, &error))? {
+        let file = self.disk.open(&path).map_err(|error| broken(&path, &error))?;
+        match Header::read(&*file, Kind::Notes).map_err(|error| broken(&path, &error))? {
             Opening::Known(header) => Ok(Some((file, Some(header)))),
             Opening::Damaged => Ok(Some((file, None))),
             Opening::Version(version) => Err(unknown_version(&path, version)),
@@ -176,7 +184,7 @@ impl Recovering<'_> {
             return Ok(Notes::default());
         };
         let path = self.folder.join(seals::NAME);
-        let read = |error| unreadable(&path, &error);
+        let read = |error| broken(&path, &error);
         let notes = match header {
             Some(header) => Notes::read(&*file, &header).map_err(read)?,
             None => Notes::lost(file.length().map_err(read)?),
@@ -192,7 +200,7 @@ impl Recovering<'_> {
     fn remove_unfinished(&self, names: &[String]) -> Result<(), Error> {
         for name in names.iter().filter(|name| name.ends_with(UNFINISHED)) {
             let path = self.folder.join(name);
-            self.disk.remove(&path).map_err(|error| unreadable(&path, &error))?;
+            self.disk.remove(&path).map_err(|error| broken(&path, &error))?;
         }
         Ok(())
     }
@@ -204,7 +212,7 @@ impl Recovering<'_> {
             if let Some(first) = name.strip_suffix(DAMAGED).and_then(segment::first_of) {
                 let path = self.folder.join(name);
                 let length = self.disk.open(&path).and_then(|file| file.length());
-                let length = length.map_err(|error| unreadable(&path, &error))?;
+                let length = length.map_err(|error| broken(&path, &error))?;
                 next = next.max(first + length / MIN_PAYLOAD);
             }
         }
@@ -237,8 +245,8 @@ impl Recovering<'_> {
     fn segment(&mut self, header: &Header, end: Option<u64>) -> Result<(), Error> {
         let first = header.first;
         let path = self.path_of(first);
-        let file = self.disk.open(&path).map_err(|error| unreadable(&path, &error))?;
-        let length = file.length().map_err(|error| unreadable(&path, &error))?;
+        let file = self.disk.open(&path).map_err(|error| broken(&path, &error))?;
+        let length = file.length().map_err(|error| broken(&path, &error))?;
         let walk = Walk::new(
             header.salt,
             first.max(self.state.safe + 1),
@@ -264,10 +272,13 @@ impl Recovering<'_> {
                 last: head.last(),
             });
         });
-        let found = found.map_err(|error| unreadable(&path, &error))?;
+        let found = found.map_err(|error| broken(&path, &error))?;
         extent.end = found.end;
-        if end.is_none() {
-            rewrite(&*file, found.end).map_err(|error| unreadable(&path, &error))?;
+        match end {
+            None => rewrite(&*file, found.end).map_err(|error| broken(&path, &error))?,
+            // Room that a crash kept from being given back.
+            Some(end) if end < length => drop(file.truncate(end)),
+            Some(_) => {}
         }
         self.state.safe = self.state.safe.max(extent.last);
         self.state.segments.insert(first, extent);
@@ -290,7 +301,7 @@ impl Recovering<'_> {
             self.disk.sync_folder(self.folder)?;
             Ok(length)
         });
-        let length = moved.map_err(|error| unreadable(&path, &error))?;
+        let length = moved.map_err(|error| broken(&path, &error))?;
         self.state.next = self.state.next.max(first + length / MIN_PAYLOAD);
         self.report.damaged.push(Damage {
             file: segment::name(first),

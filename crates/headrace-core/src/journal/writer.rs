@@ -347,8 +347,14 @@ impl Writer {
         true
     }
 
-    /// Gives back the room that was set aside.
-    pub(super) fn finish(self) {
+    /// Begins a segment that stays empty, because its header says where the one before ends: whatever becomes of that
+    /// one's last write is damage then, and no write that was cut short. Gives back the room that was set aside.
+    pub(super) fn finish(mut self) {
+        if self.segment.as_ref().is_some_and(|segment| segment.end > START) {
+            let next = self.shared.state().next;
+            // A full disk has no room for it; then opening looks closer.
+            let _ = self.begin_segment(next, 0);
+        }
         if let Some(segment) = self.segment {
             let _ = segment.file.truncate(segment.end);
             let _ = segment.file.sync();

@@ -167,7 +167,8 @@ fn segments_that_landed_are_removed_but_never_the_last() {
 fn what_landed_is_kept_while_its_keys_may_be_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let retain = Duration::from_secs(3600);
-    let (journal, _) = open_with(folder.path(), Options { retain, ..options() }).unwrap();
+    let retaining = || open_with(folder.path(), Options { retain, ..options() }).unwrap();
+    let (journal, _) = retaining();
     let key = Key {
         key: [1; 16],
         body: [2; 16],
@@ -192,7 +193,7 @@ fn what_landed_is_kept_while_its_keys_may_be_asked_for() {
         .unwrap();
     journal.landed(seal.id).unwrap();
     drop(journal);
-    let (journal, _) = open(folder.path());
+    let (journal, _) = retaining();
     let mut keys = Vec::new();
     journal
         .reader(1)
@@ -265,7 +266,7 @@ fn waiting_ends_when_there_is_more() {
     let (journal, _) = open(folder.path());
     assert!(!journal.wait(1, Duration::ZERO));
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| journal.wait(1, Duration::from_secs(30)));
+        let waiting = scope.spawn(|| journal.wait(1, Duration::MAX));
         append(&journal, 0, &[b"1"]);
         assert!(waiting.join().unwrap());
     });
@@ -280,6 +281,15 @@ fn a_closed_journal_refuses_and_has_written_all() {
     }
     journal.close();
     assert_eq!(journal.append(&[collection(&[b"y"])], None), Err(Refused::Stopped));
+    let range = Range {
+        stream: 0,
+        first: 1,
+        last: 1,
+    };
+    assert_eq!(
+        journal.seal(range, b""),
+        Err(Error::Journal("the journal is closed".to_owned()))
+    );
     drop(journal);
     assert_eq!(open(folder.path()).1.payloads, 100);
 }

@@ -54,7 +54,7 @@ fn a_torn_last_write_is_cut_and_is_no_damage() {
     let (journal, _) = open(folder.path());
     append(&journal, 0, &[b"safe"]);
     append(&journal, 0, &[b"torn"]);
-    drop(journal);
+    let folder = killed(folder.path());
     let path = folder.path().join("00000000000000000001.journal");
     let mut bytes = fs::read(&path).unwrap();
     let place = bytes.windows(4).position(|four| four == b"torn").unwrap();
@@ -127,13 +127,29 @@ fn another_versions_notes_are_named_and_nothing_is_touched() {
 }
 
 #[test]
+fn a_change_in_the_last_write_is_damage_once_the_journal_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    append(&journal, 0, &[b"1"]);
+    append(&journal, 0, &[b"last"]);
+    drop(journal);
+    change(&segment(folder.path(), 1), |bytes| {
+        let place = place(bytes, b"last");
+        bytes[place] ^= 1;
+    });
+    let (journal, report) = open(folder.path());
+    assert_eq!((report.damaged.len(), report.torn, numbers(&journal)), (1, 0, vec![1]));
+    assert_eq!(append(&journal, 0, &[b"3"]).first, 3);
+}
+
+#[test]
 fn numbers_of_all_that_was_cut_are_not_given_again() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
     let many: Vec<&[u8]> = vec![b""; 100];
     let appended = journal.append_and_wait(&[collection(&[b"torn"]), collection(&many)]);
     assert_eq!(appended, Ok(Ok(Appended { first: 1, last: 101 })));
-    drop(journal);
+    let folder = killed(folder.path());
     change(&segment(folder.path(), 1), |bytes| {
         let place = place(bytes, b"torn");
         bytes[place] ^= 1;
@@ -148,7 +164,7 @@ fn numbers_of_a_segment_that_was_set_aside_are_not_given_again() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
     let last = append(&journal, 0, &[b"1", b"2", b"3"]).last;
-    drop(journal);
+    let folder = killed(folder.path());
     change(&segment(folder.path(), 1), |bytes| bytes[..1024].fill(0));
     let (journal, report) = open(folder.path());
     assert_eq!((report.segments, report.damaged.len()), (0, 1));
@@ -176,8 +192,8 @@ fn a_record_whose_padding_is_missing_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
     append(&journal, 0, &[b"1"]);
-    drop(journal);
-    change(&segment(folder.path(), 1), |bytes| bytes.truncate(bytes.len() - 2));
+    let folder = killed(folder.path());
+    change(&segment(folder.path(), 1), |bytes| bytes.truncate(1024 + 48 - 2));
     let (journal, _) = open(folder.path());
     append(&journal, 0, &[b"2"]);
     drop(journal);

@@ -63,6 +63,15 @@ fn everything(journal: &Journal, query: Query) -> Vec<(u64, u16, Vec<u8>)> {
     }
 }
 
+/// A folder with what is on the disk now, as if the process were killed.
+fn killed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder).unwrap().flatten() {
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
+}
+
 fn wait_until(mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
