@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import until
+
 PIECE = 4096
 
 
@@ -31,12 +33,18 @@ class SmallDisk:
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:
-        """Nothing can be written to it."""
-        _mount("-o", "remount,ro", str(self._folder))
+        """Nothing can be written to it, from the first moment on in which nobody writes."""
+        until(self._close, what="moment without a writer")
         try:
             yield
         finally:
             _mount("-o", "remount,rw", str(self._folder))
+
+    def _close(self) -> bool:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            _mount("-o", "remount,ro", str(self._folder))
+            return True
+        return False
 
 
 @contextlib.contextmanager

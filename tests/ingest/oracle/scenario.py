@@ -1,9 +1,10 @@
 """A service that lives several lives in one folder, posted to all the time, and judged at the end."""
 
 import contextlib
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from tests.processes import free_port
 
 from ..service_process import Ingest, ingest  # noqa: TID252
 from .clients import Crowd, crowd
@@ -28,8 +29,8 @@ class Scenario:
         self.to = to
         self.environ = {**SMALL, **environ}
         self.ledger = Ledger(seed)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        # Clients post before the service is there: a port that the kernel gives to others would have them answered.
+        self.address = f"127.0.0.1:{free_port()}"
 
     @contextlib.contextmanager
     def life(self, *flags: str, environ: Mapping[str, str] = {}) -> Iterator[Ingest]:
