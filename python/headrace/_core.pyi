@@ -500,6 +500,10 @@ class Journal:
     def damage(self) -> list[str]:
         """What opening found that is not as it should be, a line for each file."""
 
+    @property
+    def torn(self) -> int:
+        """Bytes of a last write that opening found cut short, as a crash leaves it; none of it was acknowledged."""
+
     def append(self, payloads: Sequence[bytes], *, stream: int = 0) -> tuple[int, int]:
         """Appends all or nothing, and waits until it is safe; the first and the last number."""
 

@@ -86,6 +86,12 @@ impl Journal {
         self.recovery.damaged.iter().map(told).collect()
     }
 
+    /// Bytes of a last write that was cut short.
+    #[getter]
+    fn torn(&self) -> u64 {
+        self.recovery.torn
+    }
+
     #[pyo3(signature = (payloads, *, stream = 0))]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
     fn append(&self, py: Python<'_>, payloads: Vec<Vec<u8>>, stream: u16) -> PyResult<(u64, u64)> {

@@ -205,6 +205,8 @@ def _tell_of(journal: _core.Journal, settings: IngestSettings) -> None:
     """What somebody should know of what was found, and of what is going to happen."""
     for line in journal.damage:
         log.error("the journal is damaged: %s", line)
+    if journal.torn:
+        log.warning("%d bytes at the journal's end are of a write that was cut short, and are left out", journal.torn)
     if waiting := journal.status().unlanded:
         log.info("payloads of before that wait to be landed: %d", waiting)
     if settings.objects == "each":
