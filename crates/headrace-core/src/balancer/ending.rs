@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{local::Local, server::State};
-use crate::net::clock::{NEVER, Timer};
+use crate::net::clock::{NEVER, TICK, Timer};
 
 /// A response without a length that has lasted so long is a stream: pages are through by then.
 pub(super) const STREAM_AGE: Duration = Duration::from_secs(10);
@@ -69,9 +69,9 @@ impl<'a> Ending<'a> {
         self.stream_from = now;
     }
 
-    /// Its response has begun, without a length.
+    /// Its response has begun, without a length. `now` may be a tick ago: no stream is taken for older than it is.
     pub(super) fn endless(&mut self, now: u64) {
-        self.stream_from = now + STREAM_AGE.as_millis() as u64;
+        self.stream_from = now + (STREAM_AGE + TICK).as_millis() as u64;
     }
 
     /// Ready when it is a stream and its turn to end has come.
