@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from headrace.balancer.member import Member, State
+from headrace.service.traffic import histogram, traffic
 
 if TYPE_CHECKING:
-    from headrace._core import Counters, Histogram, ServerStats
+    from headrace._core import Counters, ServerStats
 
 PREFIX = "headrace_balancer_"
 
@@ -36,29 +37,25 @@ class BalancerCollector(Collector):
 
 
 def _traffic(counters: "Counters") -> Iterator[Metric]:
+    yield from traffic(PREFIX, counters)
     for name, help_text, value in (
-        ("connections_accepted", "Client connections accepted.", counters.connections_accepted),
-        ("connections_refused", "Client connections closed at once, over the limit.", counters.connections_refused),
-        ("tls_handshakes", "TLS handshakes completed.", counters.tls_handshakes),
-        ("tls_resumed", "TLS handshakes that resumed a session.", counters.tls_resumed),
-        ("tls_failed", "TLS handshakes that failed.", counters.tls_failed),
-        ("received_bytes", "Bytes received from clients.", counters.bytes_received),
-        ("sent_bytes", "Bytes sent to clients.", counters.bytes_sent),
         ("retries", "Requests sent to a second server.", counters.retries),
         ("upstream_connections", "Connections opened to servers.", counters.upstream_connections),
     ):
         yield CounterMetricFamily(PREFIX + name, help_text, value=value)
     for name, help_text, value in (
-        ("connections_open", "Client connections open now.", counters.connections_open),
         ("queued", "Requests that wait for a server now.", counters.queued),
         ("tunnels_open", "Upgraded connections open now.", counters.tunnels_open),
     ):
         yield GaugeMetricFamily(PREFIX + name, help_text, value=value)
-    protocols = {"http1": counters.requests_http1, "http2": counters.requests_http2}
-    yield _labelled("requests", "Requests by protocol.", "protocol", protocols)
-    yield _labelled("responses", "Responses by class of status.", "class", counters.responses)
-    yield _labelled("refused", "Requests answered by the balancer itself, by error.", "error", counters.refused)
-    yield _histogram("request_duration_seconds", "From head to end of response.", counters.latency)
+    latency = counters.latency
+    yield histogram(
+        PREFIX + "request_duration_seconds",
+        "From head to end of response.",
+        latency.bounds,
+        latency.counts,
+        latency.sum,
+    )
 
 
 def _servers(members: Sequence[Member], stats: "Sequence[ServerStats]") -> Iterator[Metric]:
@@ -81,18 +78,3 @@ def _servers(members: Sequence[Member], stats: "Sequence[ServerStats]") -> Itera
         failures.add_metric(values, server.failures)
         duration.add_metric(values, sum(server.latency.counts), server.latency.sum)
     yield from (in_flight, requests, failures, duration)
-
-
-def _labelled(name: str, help_text: str, label: str, values: dict[str, int]) -> Metric:
-    family = CounterMetricFamily(PREFIX + name, help_text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
-
-
-def _histogram(name: str, help_text: str, histogram: "Histogram") -> Metric:
-    below, buckets = 0, []
-    for bound, count in zip(histogram.bounds, histogram.counts, strict=True):
-        below += count
-        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(below)))
-    return HistogramMetricFamily(PREFIX + name, help_text, buckets=buckets, sum_value=histogram.sum)

@@ -1,12 +1,14 @@
 """The landing in Prometheus' terms."""
 
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from headrace.ingest.tally import BOUNDS, Durations, Tally
+from headrace.ingest.tally import BOUNDS, Tally
+from headrace.service.traffic import histogram, labelled
 
 PREFIX = "headrace_ingest_"
 
@@ -32,25 +34,16 @@ class LandingCollector(Collector):
             ("set_aside_payloads", "Payloads that went to the dead letters.", tally.set_aside),
         ):
             yield CounterMetricFamily(PREFIX + name, help_text, value=value)
-        yield labelled("completed_batches", "Batches by what completed them.", "reason", tally.completed)
-        yield labelled("failed_uploads", "Uploads that failed, by kind.", "kind", tally.failures)
-        yield _histogram("upload_seconds", "From the first byte to the sink's confirmation.", tally.uploads)
+        yield labelled(PREFIX + "completed_batches", "Batches by what completed them.", "reason", tally.completed)
+        yield labelled(PREFIX + "failed_uploads", "Uploads that failed, by kind.", "kind", tally.failures)
+        uploads = tally.uploads
+        yield histogram(
+            PREFIX + "upload_seconds",
+            "From the first byte to the sink's confirmation.",
+            (*BOUNDS, inf),
+            uploads.counts,
+            uploads.sum,
+        )
         yield GaugeMetricFamily(PREFIX + "held", "1 while the sink must be mended.", value=float(bool(tally.held)))
         for name, (help_text, read) in self._gauges.items():
             yield GaugeMetricFamily(PREFIX + name, help_text, value=read())
-
-
-def labelled(name: str, help_text: str, label: str, values: Mapping[str, int]) -> Metric:
-    """A counter for each value of a label."""
-    family = CounterMetricFamily(PREFIX + name, help_text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
-
-
-def _histogram(name: str, help_text: str, durations: Durations) -> Metric:
-    below, buckets = 0, []
-    for bound, count in zip([*map(str, BOUNDS), "+Inf"], durations.counts, strict=True):
-        below += count
-        buckets.append((bound, float(below)))
-    return HistogramMetricFamily(PREFIX + name, help_text, buckets=buckets, sum_value=durations.sum)
