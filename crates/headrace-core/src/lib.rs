@@ -3,7 +3,7 @@
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
-//! requests on), `journal` (what must not be lost), `ingest` (the handler that fills it). Beside them `journal`, which keeps what must not be lost.
+//! requests on), `journal` (what must not be lost), `ingest` and `logs` (the handlers that fill it).
 
 pub mod balancer;
 pub mod engine;
@@ -11,5 +11,6 @@ pub mod error;
 pub mod http;
 pub mod ingest;
 pub mod journal;
+pub mod logs;
 pub mod metrics;
 pub mod net;

@@ -1,0 +1,11 @@
+//! Central logs: entries from everywhere, one file in the order of their time.
+//!
+//! ```text
+//! POST -> entries -> journal -> window (2 s, by the entries' time) -> file, and whoever follows it
+//! ```
+//!
+//! Reading order: `entry` (what is logged, and how it waits in the journal).
+
+pub mod entry;
+
+pub use entry::{Entry, Mark};
