@@ -4,8 +4,9 @@
 //! POST -> entries -> journal -> window (2 s, by the entries' time) -> file, and whoever follows it
 //! ```
 //!
-//! Reading order: `entry` (what is logged, and how it waits in the journal).
+//! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`.
 
+pub mod calendar;
 pub mod entry;
 
 pub use entry::{Entry, Mark};
