@@ -4,9 +4,10 @@
 //! POST -> entries -> journal -> window (2 s, by the entries' time) -> file, and whoever follows it
 //! ```
 //!
-//! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`.
+//! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `line` (entries as text).
 
 pub mod calendar;
 pub mod entry;
+pub mod line;
 
 pub use entry::{Entry, Mark};
