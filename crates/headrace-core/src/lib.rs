@@ -3,13 +3,15 @@
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
-//! requests on), `journal` (what must not be lost), `ingest` and `logs` (the handlers that fill it).
+//! requests on), `journal` (what must not be lost), `intake` (how bodies get into
+//! it), `ingest` and `logs` (the handlers that do).
 
 pub mod balancer;
 pub mod engine;
 pub mod error;
 pub mod http;
 pub mod ingest;
+pub mod intake;
 pub mod journal;
 pub mod logs;
 pub mod metrics;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use headrace_core::ingest::{self, Ack, Options};
+use headrace_core::{
+    ingest::{self, Ack, Options},
+    intake,
+};
 use pyo3::{exceptions::PyValueError, prelude::*};
 
 use crate::{errors::seconds, journal::Journal};
@@ -50,12 +53,14 @@ impl IngestOptions {
         Ok(Self(Options {
             streams,
             tokens,
-            max_length,
-            max_reading,
             ack: parse_ack(ack)?,
             landing_timeout: seconds("landing_timeout", landing_timeout)?,
-            window: seconds("window", window)?,
-            max_keys,
+            intake: intake::Options {
+                max_length,
+                max_reading,
+                window: seconds("window", window)?,
+                max_keys,
+            },
         }))
     }
 }

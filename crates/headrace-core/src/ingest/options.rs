@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::intake;
+
 /// When a collection is answered. Every reply names what it waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ack {
@@ -29,16 +31,10 @@ pub struct Options {
     pub streams: Vec<(String, u16)>,
     /// The tokens a collection may carry; none: any.
     pub tokens: Vec<String>,
-    /// The most bytes of a body, as sent and as decoded (`MAX_LENGTH`): 1 MiB, as nginx has it.
-    pub max_length: usize,
-    /// The most bytes of bodies that are being read at once: slow clients in a crowd hold no more than this.
-    pub max_reading: usize,
     pub ack: Ack,
     /// How long `Ack::Object` waits before it says that the collection is safe but has not landed.
     pub landing_timeout: Duration,
-    /// How long an idempotency key is remembered; and the most keys.
-    pub window: Duration,
-    pub max_keys: usize,
+    pub intake: intake::Options,
 }
 
 impl Default for Options {
@@ -46,12 +42,9 @@ impl Default for Options {
         Self {
             streams: vec![("/".to_owned(), 0)],
             tokens: Vec::new(),
-            max_length: 1 << 20,
-            max_reading: 256 << 20,
             ack: Ack::Disk,
             landing_timeout: Duration::from_secs(60),
-            window: Duration::from_secs(600),
-            max_keys: 1_000_000,
+            intake: intake::Options::default(),
         }
     }
 }

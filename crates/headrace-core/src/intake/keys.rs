@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use crate::journal::{Appended, Key};
 
 /// The longest key; precedents (Stripe) have 255.
-pub(super) const MAX_KEY: usize = 255;
+pub(crate) const MAX_KEY: usize = 255;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Known {
@@ -26,7 +26,7 @@ struct Known {
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// Nothing; it is now known to be under way.
     New,
     /// The same collection is under way.
@@ -38,7 +38,7 @@ pub(super) enum Seen {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Keys(Mutex<Table>);
+pub(crate) struct Keys(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -48,7 +48,7 @@ struct Table {
 }
 
 /// What a key and a body are remembered by. The same key in another stream or with another token is another key.
-pub(super) fn hash(stream: u16, token: &str, key: &[u8], body: &[u8]) -> Key {
+pub(crate) fn hash(stream: u16, token: &str, key: &[u8], body: &[u8]) -> Key {
     let mut named = Context::new(&SHA256);
     named.update(&stream.to_le_bytes());
     named.update(&(token.len() as u64).to_le_bytes());
@@ -73,7 +73,7 @@ impl Keys {
     }
 
     /// Looks a key up, and marks it as under way where it is new.
-    pub(super) fn begin(&self, key: &Key) -> Seen {
+    pub(crate) fn begin(&self, key: &Key) -> Seen {
         let mut table = self.table();
         match table.known.get(&key.key) {
             Some(known) if known.body != key.body => Seen::Other,
@@ -96,14 +96,14 @@ impl Keys {
     }
 
     /// The collection's payloads have got their numbers.
-    pub(super) fn number(&self, key: &Key, reply: Appended) {
+    pub(crate) fn number(&self, key: &Key, reply: Appended) {
         if let Some(known) = self.table().known.get_mut(&key.key) {
             known.reply = Some(reply);
         }
     }
 
     /// They are safe, since `time`.
-    pub(super) fn accept(&self, key: &Key, time: u64) {
+    pub(crate) fn accept(&self, key: &Key, time: u64) {
         let table = &mut *self.table();
         if let Some(known) = table.known.get_mut(&key.key) {
             known.safe = true;
@@ -112,19 +112,19 @@ impl Keys {
     }
 
     /// What the journal still knows from before a restart.
-    pub(super) fn restore(&self, key: &Key, reply: Appended, time: u64) {
+    pub(crate) fn restore(&self, key: &Key, reply: Appended, time: u64) {
         self.begin(key);
         self.number(key, reply);
         self.accept(key, time);
     }
 
     /// The collection was not accepted, and may be sent again.
-    pub(super) fn forget(&self, key: &Key) {
+    pub(crate) fn forget(&self, key: &Key) {
         self.table().known.remove(&key.key);
     }
 
     /// Forgets what was accepted before `oldest`, and beyond `most` keys the oldest.
-    pub(super) fn expire(&self, oldest: u64, most: usize) {
+    pub(crate) fn expire(&self, oldest: u64, most: usize) {
         let table = &mut *self.table();
         while let Some((time, key)) = table.order.front().copied() {
             if time >= oldest && table.order.len() <= most {

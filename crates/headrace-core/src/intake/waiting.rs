@@ -19,7 +19,7 @@ use crate::journal::{Completion, Failure};
 type Outcome = Result<(), Failure>;
 
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     news: Mutex<News>,
     bell: Notify,
 }
@@ -42,7 +42,7 @@ impl Inbox {
     }
 
     /// Something has landed.
-    pub(super) fn landed(&self) {
+    pub(crate) fn landed(&self) {
         self.put(|news| news.landed = true);
     }
 }
@@ -55,7 +55,7 @@ enum Slot {
 }
 
 /// Those of one engine thread that wait.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     inbox: Arc<Inbox>,
     slots: RefCell<Slab<Slot>>,
     landing: RefCell<Vec<Waker>>,
@@ -63,7 +63,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// With its task, which ends with the thread.
-    pub(super) fn start(inbox: Arc<Inbox>) -> Rc<Self> {
+    pub(crate) fn start(inbox: Arc<Inbox>) -> Rc<Self> {
         let waiting = Rc::new(Self {
             inbox,
             slots: RefCell::default(),
@@ -101,7 +101,7 @@ impl Waiting {
     }
 
     /// A place to wait at, and the completion that ends it.
-    pub(super) fn place(self: &Rc<Self>) -> (Place, Completion) {
+    pub(crate) fn place(self: &Rc<Self>) -> (Place, Completion) {
         let index = self.slots.borrow_mut().insert(Slot::Waiting(None));
         let place = Place {
             waiting: Rc::clone(self),
@@ -113,19 +113,19 @@ impl Waiting {
     }
 
     /// Wakes whoever polls when something has landed.
-    pub(super) fn await_landing(&self, cx: &Context<'_>) {
+    pub(crate) fn await_landing(&self, cx: &Context<'_>) {
         self.landing.borrow_mut().push(cx.waker().clone());
     }
 }
 
 /// Where one request waits until what it brought is safe.
-pub(super) struct Place {
+pub(crate) struct Place {
     waiting: Rc<Waiting>,
     index: usize,
 }
 
 impl Place {
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {
         match self.waiting.slots.borrow_mut().get_mut(self.index) {
             Some(Slot::Settled(outcome)) => Poll::Ready(*outcome),
             Some(Slot::Waiting(waker)) => {
@@ -139,7 +139,7 @@ impl Place {
 
 impl Place {
     /// Gives the place up where its completion will not come.
-    pub(super) fn cancel(self) {
+    pub(crate) fn cancel(self) {
         self.waiting.settle(self.index, Err(Failure::Failed));
     }
 }

@@ -1,0 +1,214 @@
+//! An engine thread's side: a body is read, decoded and appended here; what it means is the handler's.
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use tokio::time::timeout;
+
+use super::{
+    Intake, Stop,
+    keys::{self, MAX_KEY, Seen},
+    refusal::{not_kept, not_taken, refuse, stopping, too_large},
+    waiting::Waiting,
+};
+use crate::{
+    engine::Thread,
+    http::{
+        coding::{Coding, CodingError, UNDERSTOOD},
+        exchange::{BodyError, Exchange, Part},
+        head::BodyKind,
+    },
+    journal::{Appended, Key, Record},
+    metrics::Refused,
+};
+
+pub struct Local {
+    pub(super) intake: Arc<Intake>,
+    pub thread: Rc<Thread>,
+    pub(super) waiting: Rc<Waiting>,
+}
+
+impl Local {
+    /// Whatever can be refused by the head alone, whatever the body means.
+    pub fn admit(&self, exchange: &impl Exchange) -> Result<Coding, Stop> {
+        let request = exchange.request();
+        let most = self.intake.options.max_length;
+        let Some(coding) = Coding::of(request.fields()) else {
+            let message = format!("Content-Encoding must be one of {UNDERSTOOD}, or absent.");
+            return Err(refuse(Refused::UnsupportedCoding, message));
+        };
+        if matches!(request.body, BodyKind::Length(length) if length > most as u64) {
+            return Err(too_large(most));
+        }
+        if self.thread.stopping() {
+            return Err(stopping());
+        }
+        match self.intake.journal.refusal() {
+            Some(refused) => Err(not_taken(refused)),
+            None => Ok(coding),
+        }
+    }
+
+    /// The whole body, decoded. Give it back to the thread's buffers.
+    pub async fn read(&self, exchange: &mut impl Exchange, coding: Coding) -> Result<BytesMut, Stop> {
+        let body = self.read_coded(exchange).await?;
+        let most = self.intake.options.max_length;
+        coding.decode(body, most).map_err(|error| match error {
+            CodingError::TooLarge => too_large(most),
+            CodingError::Malformed => refuse(
+                Refused::BadRequest,
+                "The body is not what Content-Encoding says, or is cut off.",
+            ),
+        })
+    }
+
+    async fn read_coded(&self, exchange: &mut impl Exchange) -> Result<BytesMut, Stop> {
+        let most = self.intake.options.max_length;
+        let mut body = self.thread.buffers.take();
+        let mut room = Reading {
+            intake: &self.intake,
+            bytes: 0,
+        };
+        loop {
+            let part = poll_fn(|cx| {
+                if exchange.poll_gone(cx).is_ready() {
+                    return Poll::Ready(Err(BodyError::Gone));
+                }
+                exchange.poll_body(cx, &mut body)
+            });
+            match part.await {
+                Ok(_) if body.len() > most => return Err(too_large(most)),
+                Ok(Part::End) => return Ok(body),
+                Ok(Part::Data) if room.grow(body.len()) => {}
+                Ok(Part::Data) => {
+                    return Err(refuse(
+                        Refused::Overloaded,
+                        "Too much is being sent at once; try again shortly.",
+                    ));
+                }
+                Err(BodyError::Gone) => return Err(Stop::Gone),
+                Err(BodyError::TooSlow) => {
+                    return Err(refuse(Refused::RequestTimeout, "The body took too long to arrive."));
+                }
+                Err(BodyError::Malformed(what)) => return Err(refuse(Refused::BadRequest, what)),
+            }
+        }
+    }
+
+    /// The hash of the request's idempotency key, if it has one. The same key in another stream or with another token is
+    /// another key.
+    pub fn key(&self, exchange: &impl Exchange, stream: u16, token: &str, body: &[u8]) -> Result<Option<Key>, Stop> {
+        let mut named = exchange.request().fields().get_all(b"idempotency-key");
+        let Some(key) = named.next() else {
+            return Ok(None);
+        };
+        if key.is_empty() || key.len() > MAX_KEY || named.next().is_some() {
+            let message = format!("Idempotency-Key must come once, with 1 to {MAX_KEY} bytes.");
+            return Err(refuse(Refused::BadRequest, message));
+        }
+        Ok(Some(keys::hash(stream, token, key, body)))
+    }
+
+    /// The numbers that what came with `key` got when it was accepted before; none where it is new, and under way now:
+    /// it is then to be appended.
+    pub fn accepted_before(&self, key: Option<&Key>) -> Result<Option<Appended>, Stop> {
+        match key.map_or(Seen::New, |key| self.intake.keys.begin(key)) {
+            Seen::New => Ok(None),
+            Seen::Accepted(numbers) => Ok(Some(numbers)),
+            Seen::UnderWay => Err(refuse(
+                Refused::Conflict,
+                "What came with this Idempotency-Key is being stored; try again shortly.",
+            )),
+            Seen::Other => Err(refuse(
+                Refused::Unprocessable,
+                "This Idempotency-Key came with another body before; use a new key for a new one.",
+            )),
+        }
+    }
+
+    /// Appends, and waits until it is safe where `safely`.
+    pub async fn append(&self, record: Record<'_>, safely: bool) -> Result<Appended, Stop> {
+        let key = record.key;
+        let (place, told) = self.waiting.place();
+        let completion = match key {
+            Some(key) => self.intake.keep(key, told),
+            None => told,
+        };
+        let numbers = match self.intake.journal.append(&[record], Some(completion)) {
+            Ok(numbers) => numbers,
+            Err(refused) => {
+                place.cancel();
+                if let Some(key) = &key {
+                    self.intake.keys.forget(key);
+                }
+                return Err(not_taken(refused));
+            }
+        };
+        if let Some(key) = &key {
+            self.intake.keys.number(key, numbers);
+        }
+        if safely {
+            poll_fn(|cx| place.poll(cx)).await.map_err(not_kept)?;
+        }
+        Ok(numbers)
+    }
+
+    /// Waits for so long until `numbers` have landed; whether they have.
+    pub async fn await_landing(
+        &self,
+        exchange: &mut impl Exchange,
+        numbers: Appended,
+        longest: Duration,
+    ) -> Result<bool, Stop> {
+        let landing = poll_fn(|cx| {
+            if exchange.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Stop::Gone));
+            }
+            // In this order: what lands in between wakes.
+            self.waiting.await_landing(cx);
+            match self.intake.journal.has_landed(numbers) {
+                true => Poll::Ready(Ok(true)),
+                false => Poll::Pending,
+            }
+        });
+        timeout(longest, landing).await.unwrap_or(Ok(false))
+    }
+
+    /// Ends a request that began then: tells the client why where it was not accepted.
+    pub async fn end(&self, exchange: &mut impl Exchange, began: Instant, outcome: Result<(), Stop>) {
+        if let Err(Stop::Refuse(refusal)) = outcome {
+            self.thread.counters().refuse(refusal.why);
+            let wait = self.intake.retry_after.load(Ordering::Relaxed);
+            refusal.send(exchange, wait).await;
+        }
+        self.thread.counters().latency.record(began.elapsed());
+    }
+}
+
+/// Bytes of bodies that are being read, held against the bound for all.
+struct Reading<'a> {
+    intake: &'a Intake,
+    bytes: usize,
+}
+
+impl Reading<'_> {
+    /// Whether there is room for a body that has grown to `bytes`.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let more = bytes - self.bytes;
+        self.bytes = bytes;
+        let before = self.intake.reading.fetch_add(more, Ordering::Relaxed);
+        before + more <= self.intake.options.max_reading
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.intake.reading.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,139 @@
+//! What every service does that takes bodies into a journal: read them within bounds, append what they hold, answer when
+//! that is safe.
+//!
+//! Reading order: `options` (bounds), `refusal` (how a request ends that is not accepted), `keys` (a request that is sent again),
+//! `waiting` (how the journal wakes a request), `local` (an engine thread's side, which a handler stands on).
+//!
+//! Invariants
+//! - nothing that was acknowledged as safe lives anywhere but in the journal;
+//! - nothing of a request that was answered otherwise is in the journal, but for one whose sync failed: that is unknown,
+//!   as a lost reply is, and an idempotency key resolves it.
+
+mod keys;
+mod local;
+mod options;
+mod refusal;
+mod waiting;
+
+use std::{
+    rc::Rc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
+use self::{
+    keys::Keys,
+    waiting::{Inbox, Waiting},
+};
+pub use self::{
+    local::Local,
+    options::Options,
+    refusal::{JSON, Refusal, Stop, refuse, refuse_with},
+};
+use crate::{
+    engine::Thread,
+    journal::{Appended, Completion, Journal, Key, Keyed},
+};
+
+/// What all engine threads share of one service's intake.
+pub struct Intake {
+    options: Options,
+    journal: Arc<Journal>,
+    keys: Arc<Keys>,
+    /// Bytes of bodies that are being read.
+    reading: AtomicUsize,
+    /// Seconds, told to whoever is refused.
+    retry_after: AtomicU32,
+    inboxes: Mutex<Vec<Arc<Inbox>>>,
+}
+
+impl Intake {
+    /// Remembers the idempotency keys that the journal still has.
+    pub fn new(journal: Arc<Journal>, options: Options) -> Arc<Self> {
+        let intake = Arc::new(Self {
+            options,
+            keys: Arc::default(),
+            reading: AtomicUsize::new(0),
+            retry_after: AtomicU32::new(1),
+            inboxes: Mutex::default(),
+            journal,
+        });
+        intake.remember();
+        let weak = Arc::downgrade(&intake);
+        intake.journal.on_landed(Box::new(move || {
+            if let Some(intake) = weak.upgrade() {
+                let inboxes = intake.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+                inboxes.iter().for_each(|inbox| inbox.landed());
+            }
+        }));
+        intake
+    }
+
+    /// Keys whose records cannot be read are not remembered; the journal has said so when it was opened.
+    fn remember(&self) {
+        let restore = |Keyed {
+                           key, first, last, time, ..
+                       }| self.keys.restore(&key, Appended { first, last }, time);
+        let _ = self.journal.reader(1).keys(restore);
+        self.expire();
+    }
+
+    /// What `Retry-After` says from now on, as it follows from how fast the queue drains.
+    pub fn set_retry_after(&self, after: Duration) {
+        let seconds = after.as_secs_f64().ceil().clamp(1.0, 3600.0);
+        self.retry_after.store(seconds as u32, Ordering::Relaxed);
+    }
+
+    /// The side of `thread`, with what it does regularly.
+    pub fn local(self: &Arc<Self>, thread: &Rc<Thread>) -> Local {
+        let inbox = Arc::new(Inbox::default());
+        let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        inboxes.push(Arc::clone(&inbox));
+        let weak = Arc::downgrade(self);
+        thread.add_chore(move || {
+            if let Some(intake) = weak.upgrade() {
+                intake.expire();
+            }
+        });
+        Local {
+            intake: Arc::clone(self),
+            thread: Rc::clone(thread),
+            waiting: Waiting::start(inbox),
+        }
+    }
+
+    /// Makes a completion remember how `key` ended, whether or not its client is still there.
+    fn keep(&self, key: Key, told: Completion) -> Completion {
+        let keys = Arc::clone(&self.keys);
+        Box::new(move |outcome| {
+            match outcome {
+                Ok(()) => keys.accept(&key, now()),
+                Err(_) => keys.forget(&key),
+            }
+            told(outcome);
+        })
+    }
+
+    fn expire(&self) {
+        let window = self.options.window.as_millis() as u64;
+        self.keys.expire(now().saturating_sub(window), self.options.max_keys);
+    }
+}
+
+/// Whether `token` is one of `known`, in a time that does not tell how much of it was right.
+pub fn is_known(token: &[u8], known: &[String]) -> bool {
+    let equal = |each: &String| verify_slices_are_equal(each.as_bytes(), token).is_ok();
+    known.iter().fold(false, |found, each| found | equal(each))
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis() as u64)
+}
