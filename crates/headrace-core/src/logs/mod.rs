@@ -4,10 +4,13 @@
 //! POST -> entries -> journal -> window (2 s, by the entries' time) -> file, and whoever follows it
 //! ```
 //!
-//! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `line` (entries as text).
+//! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
+//! call a time and a level), `line` (entries as text).
 
 pub mod calendar;
 pub mod entry;
+pub mod level;
 pub mod line;
+pub mod timestamp;
 
 pub use entry::{Entry, Mark};
