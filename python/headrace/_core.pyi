@@ -27,6 +27,7 @@ __all__ = [
     "JournalStatus",
     "Limits",
     "Listener",
+    "LogShipper",
     "Route",
     "RoutingTable",
     "Seal",
@@ -559,3 +560,50 @@ class IngestServer:
     def __new__(cls, journal: Journal, options: IngestOptions | None = None) -> IngestServer: ...
     def set_retry_after(self, after: float) -> None:
         """What `Retry-After` says from now on, in seconds; it follows from how fast the queue drains."""
+
+@final
+class LogShipper:
+    """Takes log entries without ever waiting, and posts them to `headrace logs collect` from a thread of the core's.
+
+    Example:
+        shipper = LogShipper("http://127.0.0.1:6000", source="shop")
+        shipper.put(time.time(), "INFO", "shop", "open", None, False)
+        shipper.close(5.0)
+
+    | parameter | meaning |
+    |---|---|
+    | `ca` | the PEM file by which an https URL is verified |
+    | `source` | who tells of entries that were dropped |
+    | `queue_bytes` | most bytes of entries in memory; what comes then is dropped, counted and told by an entry later |
+    | `spill` | folder for what the collector doesn't take yet; None: it stays in memory |
+    | `spill_bytes` | most bytes of this process's file there |
+
+    A file whose process ended is delivered by another one with the same folder, so that it belongs to one URL. After a
+    fork the child must forget the object without a call. Raises `AddressError` or `TlsError`.
+    """
+
+    def __new__(
+        cls,
+        url: str,
+        *,
+        source: str,
+        token: str = "",
+        ca: str | None = None,
+        queue_bytes: int = 16777216,
+        spill: str | PathLike[str] | None = None,
+        spill_bytes: int = 67108864,
+    ) -> LogShipper: ...
+    def put(self, time: float, level: str, source: str, message: str, fields: str | None, urgent: bool, /) -> bool:
+        """Whether there was room. `time` is seconds since 1970, `fields` a JSON object on one line.
+
+        An urgent entry leaves at once with all before it; others wait for company, 100 ms at most.
+        """
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until all that was put is with the collector, or at least in the file; whether it was in time."""
+
+    def close(self, timeout: float) -> bool:
+        """As `flush`, and takes no more; from half of the time on what is left goes to the file."""
+
+    def counts(self) -> dict[str, int]:
+        """What became of entries: put, waiting, spilled, acknowledged, refused, dropped, adopted."""

@@ -7,6 +7,7 @@
 //! it), `ingest` and `logs` (the handlers that do).
 
 pub mod balancer;
+pub mod client;
 pub mod engine;
 pub mod error;
 pub mod http;

@@ -12,6 +12,7 @@ mod head;
 mod ingest;
 mod journal;
 mod limits;
+mod shipper;
 mod table;
 mod tls;
 
@@ -34,6 +35,7 @@ mod _core {
         ingest::{IngestOptions, IngestServer},
         journal::{Journal, JournalStatus, Seal, Slice},
         limits::Limits,
+        shipper::LogShipper,
         table::{Route, RoutingTable, Server, Service},
         tls::{ClientTls, Tls, TlsSession},
     };

@@ -5,12 +5,14 @@
 //! ```
 //!
 //! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
-//! call a time and a level), `line` (entries as text).
+//! call a time and a level), `line` (entries as text); `shipper` (how entries leave the process that logs them).
 
 pub mod calendar;
 pub mod entry;
 pub mod level;
 pub mod line;
+pub mod shipper;
 pub mod timestamp;
 
 pub use entry::{Entry, Mark};
+pub use shipper::{LogShipper, ShipperCounts, ShipperOptions};

@@ -1,0 +1,15 @@
+"""Central logs: what programs write, and the collector that puts it in order.
+
+Example:
+    logging.config.dictConfig({
+        "version": 1,
+        "handlers": {"central": {"class": "headrace.logs.Handler", "source": "shop"}},
+        "root": {"level": "INFO", "handlers": ["central"]},
+    })
+"""
+
+from headrace.logs.context import request_id
+from headrace.logs.entry import write_entry
+from headrace.logs.handler import Handler
+
+__all__ = ["Handler", "request_id", "write_entry"]
