@@ -19,7 +19,7 @@ use std::borrow::Cow;
 pub use stamp::Stamp;
 use template::Template;
 
-use super::Entry;
+use super::{Entry, Mark};
 
 /// The form of a file's lines.
 #[derive(Debug, Clone)]
@@ -43,6 +43,19 @@ pub struct Line<'a> {
     pub fields: Cow<'a, str>,
 }
 
+impl Line<'_> {
+    pub fn as_entry(&self) -> Entry<'_> {
+        Entry {
+            time: self.time,
+            mark: Mark::None,
+            level: &self.level,
+            source: &self.source,
+            message: &self.message,
+            fields: &self.fields,
+        }
+    }
+}
+
 impl Default for Format {
     fn default() -> Self {
         Self(Form::Template(Template::default()))
@@ -50,6 +63,9 @@ impl Default for Format {
 }
 
 impl Format {
+    /// A JSON object for each line.
+    pub const JSON: Self = Self(Form::Json);
+
     /// What the setting says: `json`, or a template. Where it makes no sense: why, in words.
     pub fn parse(setting: &str) -> Result<Self, String> {
         if setting == "json" {
