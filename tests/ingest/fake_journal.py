@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from headrace import _core
 from headrace.ingest.batches import HOUR
 from headrace.ingest.journal import Range, Seal
+from headrace.sinks.batch import Coding
 
 
 class Crash(BaseException):
@@ -91,7 +93,7 @@ class FakeJournal:
                 self.disk.payloads[number] = (stream, time_ms, payload)
                 self.disk.open.add(number)
 
-    def open_from(self, first: int, max_payloads: int, max_bytes: int) -> list[Piece]:
+    def survey(self, first: int, max_payloads: int, max_bytes: int) -> list[Piece]:
         with self._call():
             wanted = sorted(number for number in self.disk.open if number >= first)
             return list(self._pieces(wanted[:max_payloads]))
@@ -100,11 +102,16 @@ class FakeJournal:
         with self._call():
             return list(self._pieces(self.disk.seals[seal.id][1]))
 
+    def pack(self, seal: Seal, coding: Coding, level: int) -> _core.Packed:
+        with self._call():
+            pieces = self._pieces(self.disk.seals[seal.id][1])
+            return _core.pack(b"".join(piece.lines for piece in pieces), coding, level=level)
+
     def seal(self, wanted: Range, note: bytes) -> Seal:
         with self._call():
             inside = [number for number in sorted(self.disk.open) if wanted.first <= number <= wanted.last]
             numbers = [number for number in inside if self.disk.payloads[number][0] == wanted.stream]
-            seal = Seal(self.disk.next_seal, wanted, note)
+            seal = Seal(self.disk.next_seal, wanted, len(numbers), note)
             self.disk.next_seal += 1
             self.disk.seals[seal.id] = (seal, numbers)
             self.disk.open -= set(numbers)

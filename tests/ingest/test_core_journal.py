@@ -20,13 +20,15 @@ def core(tmp_path):
 def test_what_is_open_is_sealed_read_and_landed(core):
     journal = CoreJournal(core)
     core.append([b"1", b"2"])
-    (piece,) = journal.open_from(0, 10, 1 << 20)
-    assert (piece.first, piece.last, piece.count, piece.lines) == (1, 2, 2, b"1\n2\n")
+    (span,) = journal.survey(0, 10, 1 << 20)
+    assert (span.first, span.last, span.count, span.size) == (1, 2, 2, 4)
     seal = journal.seal(Range(0, 1, 2), b"note")
-    assert seal.range == Range(0, 1, 2)
+    assert (seal.range, seal.count) == (Range(0, 1, 2), 2)
     assert journal.sealed() == [seal]
-    assert journal.open_from(0, 10, 1 << 20) == []
+    assert journal.survey(0, 10, 1 << 20) == []
     assert journal.read(seal)[0].lines == b"1\n2\n"
+    packed = journal.pack(seal, "zstd", 3)
+    assert (packed.count, packed.size, _core.unpack(packed.data, "zstd")) == (2, 4, b"1\n2\n")
     journal.landed(seal)
     assert journal.sealed() == []
 
@@ -35,7 +37,7 @@ def test_numbers_without_gaps_are_a_range(core):
     core.append([b"1", b"2"])
     core.append([b"3"], stream=1)
     core.append([b"4"])
-    pieces = {piece.stream: piece for piece in CoreJournal(core).open_from(0, 10, 1 << 20)}
+    pieces = {stream: core.read(stream, 1, 4)[0] for stream in (0, 1)}
     assert list(pieces[0].numbers) == [1, 2, 4]
     assert pieces[1].numbers == range(3, 4)
 

@@ -1,13 +1,16 @@
 """Payloads that were refused for good."""
 
+from dataclasses import replace
+
 import pytest
 
 from headrace.errors import OperationError
 from headrace.ingest.deadletters import DeadLetters, Replayed
-from headrace.sinks import Batch, Rejected, Run, Transient
+from headrace.sinks import Batch, Rejected, Run, Runs, Transient
 from headrace.sinks.memory import MemorySink
 
-BATCH = Batch("web-1", "orders", 490_000, (Run((3, 4, 9), b'{"id":3}\n{"id":4}\n{"id":9}\n'), Run((10,), b"[]\n")))
+RUNS = Runs((Run((3, 4, 9), b'{"id":3}\n{"id":4}\n{"id":9}\n'), Run((10,), b"[]\n")))
+BATCH = Batch("web-1", "orders", 490_000, RUNS)
 
 
 @pytest.fixture
@@ -38,6 +41,14 @@ def test_the_same_batch_again_is_no_second_letter(letters):
     letters.add(BATCH, None, "too large")
     letters.add(BATCH, frozenset({4}), "bad payload")
     assert [letter.reason for letter in letters] == ["bad payload"]
+
+
+def test_what_a_disk_left_of_a_batch_does_not_take_the_place_of_the_whole(letters):
+    letters.add(BATCH, None, "too large")
+    left = Runs((Run((3, 10), b'{"id":3}\n[]\n'),), missing=2)
+    letters.add(replace(BATCH, content=left), None, "too large")
+    (letter,) = letters
+    assert list(letter.batch.payloads()) == list(BATCH.payloads())
 
 
 def test_the_folder_is_its_owners_alone(letters, tmp_path):

@@ -196,6 +196,25 @@ async def test_the_journals_disk_may_fail_for_a_while(journal, sink, tmp_path, m
     assert len(sink.payloads) == 5
 
 
+async def test_what_a_disk_lost_after_the_seal_is_told_and_the_rest_lands(journal, sink, tmp_path, caplog):
+    journal.append(*payloads(1, 20))
+    sink.failures = [Transient("away")] * 1000
+    async with stage(journal, sink, tmp_path):
+        await until(lambda: len(journal.sealed()) == 2)
+    (_, first), (_, second) = journal.disk.seals.values()
+    first.remove(3)
+    second.clear()
+    sink.failures.clear()
+    async with stage(journal, sink, tmp_path) as running:
+        await until(lambda: journal.empty)
+        assert running.tally.lost == 11
+        assert [landed.count for landed in running.manifest.where(5)] == [9]
+        assert len(running.letters) == 0
+    assert sorted(sink.payloads) == [1, 2, *range(4, 11)]
+    assert "the journal's disk lost 1 of 10 payloads, numbers 1 to 10" in caplog.messages
+    assert "the journal's disk lost 10 of 10 payloads, numbers 11 to 20" in caplog.messages
+
+
 async def test_workers_come_and_go_while_it_lands(journal, tmp_path):
     class Slow(MemorySink):
         inside, most = 0, 0
@@ -230,13 +249,14 @@ async def test_the_age_of_the_oldest_payload_is_known(journal, sink, tmp_path):
 async def test_what_is_sealed_says_all_that_a_key_derives_from(journal, sink, tmp_path):
     sink.failures = [Transient("away")] * 1000
     journal.append(b"1", stream=3)
-    async with stage(journal, sink, tmp_path, Plan("web-1", "ndjson.zst", {3: "orders"}, QUICK)):
+    async with stage(journal, sink, tmp_path, Plan("web-1", "ndjson.zst", {3: "orders"}, QUICK, level=3)):
         await until(journal.sealed)
         assert json.loads(journal.sealed()[0].note) == {
             "node": "web-1",
             "stream": "orders",
             "time": 490_000 * HOUR,
             "form": "ndjson.zst",
+            "level": 3,
         }
 
 

@@ -2,13 +2,13 @@
 
 from headrace.ingest.manifest import Manifest
 from headrace.ingest.noting import NotingSink
-from headrace.sinks import Batch, Run
+from headrace.sinks import Batch, Run, Runs
 from headrace.sinks.memory import MemorySink
 
 
 def batch(first: int, last: int) -> Batch:
     numbers = range(first, last + 1)
-    return Batch("n", "", 490_000, (Run(numbers, b"1\n" * len(numbers)),))
+    return Batch("n", "", 490_000, Runs((Run(numbers, b"1\n" * len(numbers)),)))
 
 
 async def test_what_lands_is_noted_once(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from headrace.errors import OperationError, UsageError
 from headrace.ingest.query import query
-from headrace.sinks import Batch, Run
+from headrace.sinks import Batch, Run, Runs
 from headrace.sinks.target import sink_for
 
 HOSTS = b'{"host":"a","load":1}\n{"host":"b","load":2}\n{"host":"a","load":4,"more":{"x":1}}\n'
@@ -12,7 +12,7 @@ BY_HOST = "select host, count(*), sum(load) from payloads group by 1 order by 1"
 
 
 def batch(*, first: int = 1, stream: str = "", hour: int = 490_000, form: str = "ndjson.gz") -> Batch:
-    return Batch("node", stream, hour, (Run(range(first, first + 3), HOSTS),), form)
+    return Batch("node", stream, hour, Runs((Run(range(first, first + 3), HOSTS),)), form)
 
 
 @pytest.mark.parametrize("form", ["ndjson.gz", "ndjson.zst", "each"])
@@ -56,7 +56,7 @@ async def test_a_mistake_in_the_query_is_told_in_one_line(tmp_path):
 
 async def test_payloads_that_are_not_all_objects_are_asked_for_in_one_column(tmp_path):
     lines = b'{"host":"a"}\n"plain"\n{"host":"b"}\n'
-    await sink_for(str(tmp_path)).put(Batch("node", "", 490_000, (Run(range(1, 4), lines),)))
+    await sink_for(str(tmp_path)).put(Batch("node", "", 490_000, Runs((Run(range(1, 4), lines),))))
     with pytest.raises(UsageError, match=r"whole in one column, so write json->>'host'$"):
         query(str(tmp_path), "select host from payloads")
     assert query(str(tmp_path), "select json->>'host' from payloads").rows == [("a",), (None,), ("b",)]

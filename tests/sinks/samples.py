@@ -1,6 +1,6 @@
 """Batches to put."""
 
-from headrace.sinks import Batch, Run
+from headrace.sinks import Batch, Run, Runs
 from headrace.sinks.batch import DEFAULT
 
 HOUR = 490_000  # 2025-11-24 16:00 UTC
@@ -12,4 +12,4 @@ def run(first: int, count: int = 3) -> Run:
 
 
 def batch(first: int = 0, count: int = 3, *, stream: str = "", hour: int = HOUR, form: str = DEFAULT) -> Batch:
-    return Batch("node", stream, hour, (run(first, count),), form)
+    return Batch("node", stream, hour, Runs((run(first, count),)), form)

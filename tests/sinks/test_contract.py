@@ -9,7 +9,7 @@ import obstore
 import pytest
 from obstore.store import from_url
 
-from headrace.sinks import Batch, Receipt, Run, Sink
+from headrace.sinks import Batch, Receipt, Run, Runs, Sink
 from headrace.sinks.batch import DEFAULT, EACH
 from headrace.sinks.encoding import FORMATS
 from headrace.sinks.function import FunctionSink
@@ -111,7 +111,7 @@ def bodies(*batches: Batch) -> list[bytes]:
 
 
 async def test_what_was_put_is_there_byte_for_byte(landing):
-    spaced = Batch("node", "", HOUR, (Run((7, 8), b'{ "id" : 7, "a": 1.50 }\n{"id":8,"b":"\xc3\xa9\\n"}\n'),))
+    spaced = Batch("node", "", HOUR, Runs((Run((7, 8), b'{ "id" : 7, "a": 1.50 }\n{"id":8,"b":"\xc3\xa9\\n"}\n'),)))
     (receipt,) = await landing.put(spaced)
     assert landing.found() == [b'{ "id" : 7, "a": 1.50 }', b'{"id":8,"b":"\xc3\xa9\\n"}']
     assert receipt.where
@@ -136,7 +136,7 @@ async def test_the_same_batch_at_the_same_time_lands_once(landing):
 
 
 async def test_a_batch_may_have_gaps(landing):
-    gaps = Batch("node", "orders", HOUR, (run(0, 2), run(10, 1), run(20, 3)))
+    gaps = Batch("node", "orders", HOUR, Runs((run(0, 2), run(10, 1), run(20, 3))))
     await landing.put(gaps)
     assert landing.found() == bodies(gaps)
 

@@ -2,11 +2,12 @@
 
 import gzip
 import sys
+from dataclasses import replace
 
 import pytest
 
 from headrace.errors import UsageError
-from headrace.sinks import Batch
+from headrace.sinks import Batch, Runs
 from headrace.sinks.encoding import FORMATS, check
 
 from .samples import HOUR, batch, run
@@ -17,7 +18,7 @@ ALL = pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.su
 @ALL
 def test_the_same_payloads_give_the_same_bytes_however_they_were_read(form):
     whole = batch(0, 1000)
-    pieces = Batch("node", "", HOUR, tuple(run(first, 10) for first in range(0, 1000, 10)))
+    pieces = Batch("node", "", HOUR, Runs(tuple(run(first, 10) for first in range(0, 1000, 10))))
     assert form.encode(whole) == form.encode(pieces) == form.encode(batch(0, 1000))
 
 
@@ -53,6 +54,28 @@ def test_an_unknown_format_names_those_that_are_known():
 
 
 def test_a_format_that_is_not_installed_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(UsageError, match=r"ndjson\.zst needs zstandard; pip install 'headrace\[zstd\]'"):
-        check("ndjson.zst")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"parquet needs pyarrow; pip install 'headrace\[parquet\]'"):
+        check("parquet")
+
+
+def test_a_zstd_object_is_read_in_one_call():
+    zstandard = pytest.importorskip("zstandard")
+    object_ = FORMATS["ndjson.zst"].encode(batch(0, 5000))
+    assert zstandard.ZstdDecompressor().decompress(object_) == batch(0, 5000).lines
+
+
+@pytest.mark.parametrize(("form", "levels"), [("ndjson.gz", 9), ("ndjson.zst", 19)])
+def test_a_format_has_levels(form, levels):
+    assert check(form, levels) == form
+    with pytest.raises(UsageError, match=f"{form} has no level {levels + 1}; levels are 1 to {levels}"):
+        check(form, levels + 1)
+    small, large = (FORMATS[form].encode(replace(batch(0, 5000), level=level)) for level in (levels, 1))
+    assert len(small) < len(large)
+    assert FORMATS[form].decode(small) == FORMATS[form].decode(large)
+
+
+def test_what_is_no_object_of_a_format_is_an_error():
+    for form in FORMATS.values():
+        with pytest.raises(Exception, match=r".+"):
+            form.decode(b"not at all")

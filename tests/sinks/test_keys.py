@@ -1,11 +1,11 @@
 """How objects are named."""
 
-from headrace.sinks import Batch
+from headrace.sinks import Batch, Runs
 from headrace.sinks.keys import batch_key, payload_key, payload_pattern
 
 from .samples import batch, run
 
-ORDERS = Batch("web-1", "orders", 490_000, (run(7, 2), run(1000, 3)), "parquet")
+ORDERS = Batch("web-1", "orders", 490_000, Runs((run(7, 2), run(1000, 3))), "parquet")
 
 
 def test_a_batch_is_named_by_its_hour_its_node_and_its_first_and_last_number():

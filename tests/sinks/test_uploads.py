@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from headrace.sinks import Batch, Rejected, Run, Transient
+from headrace.sinks import Batch, Rejected, Run, Runs, Transient
 from headrace.sinks.batch import EACH
 from headrace.sinks.keys import payload_key
 from headrace.sinks.uploads import Uploads
@@ -13,7 +13,7 @@ from headrace.sinks.uploads import Uploads
 
 def batch(count):
     lines = b"".join(b'{"n":%d}\n' % number for number in range(1, count + 1))
-    return replace(Batch("node", "", 491_000, (Run(range(1, count + 1), lines),)), form=EACH)
+    return replace(Batch("node", "", 491_000, Runs((Run(range(1, count + 1), lines),))), form=EACH)
 
 
 @pytest.fixture

@@ -17,3 +17,4 @@ pub mod journal;
 pub mod logs;
 pub mod metrics;
 pub mod net;
+pub mod pack;

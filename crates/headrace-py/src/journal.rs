@@ -9,12 +9,13 @@ use headrace_core::{
     error::Error,
     journal::{self, Failure, Health, Options, Query, Range, Reader, Record, Refused, disk::RealDisk},
 };
-use pyo3::{
-    prelude::*,
-    types::{PyBytes, PyList, PyRange},
-};
+use pyo3::prelude::*;
 
-use crate::errors::{raise, seconds};
+use crate::{
+    errors::{raise, seconds},
+    packing::{Packed, packer},
+    slices::{Seal, Slice, Span},
+};
 
 /// Readers that stand where one ended are kept: the next range begins there.
 const MOST_READERS: usize = 8;
@@ -116,14 +117,23 @@ impl Journal {
         max_bytes: usize,
         span: f64,
     ) -> PyResult<Vec<Slice>> {
-        let query = Query {
-            max_payloads,
-            max_bytes,
-            open: true,
-            span: seconds("span", span)?,
-            ..Query::default()
-        };
-        self.slices(py, first, query)
+        let query = open(max_payloads, max_bytes, span)?;
+        let slices = self.reading(py, first, |reader| reader.read(&query))?;
+        Ok(slices.into_iter().map(Slice).collect())
+    }
+
+    #[pyo3(signature = (first, *, max_payloads, max_bytes, span = 0.0))]
+    fn survey(
+        &self,
+        py: Python<'_>,
+        first: u64,
+        max_payloads: u64,
+        max_bytes: usize,
+        span: f64,
+    ) -> PyResult<Vec<Span>> {
+        let query = open(max_payloads, max_bytes, span)?;
+        let spans = self.reading(py, first, |reader| reader.survey(&query))?;
+        Ok(spans.into_iter().map(Span).collect())
     }
 
     fn read(&self, py: Python<'_>, stream: u16, first: u64, last: u64) -> PyResult<Vec<Slice>> {
@@ -134,7 +144,18 @@ impl Journal {
             stream: Some(stream),
             ..Query::default()
         };
-        self.slices(py, first, query)
+        let slices = self.reading(py, first, |reader| reader.read(&query))?;
+        Ok(slices.into_iter().map(Slice).collect())
+    }
+
+    #[pyo3(signature = (stream, first, last, coding, *, level = 0))]
+    fn pack(&self, py: Python<'_>, stream: u16, first: u64, last: u64, coding: &str, level: u32) -> PyResult<Packed> {
+        let mut packer = packer(coding, level)?;
+        let packed = self.reading(py, first, |reader| {
+            reader.pack(stream, last, &mut packer)?;
+            packer.finish()
+        })?;
+        Ok(Packed(packed))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
@@ -166,21 +187,24 @@ impl Journal {
 }
 
 impl Journal {
-    fn slices(&self, py: Python<'_>, first: u64, query: Query) -> PyResult<Vec<Slice>> {
+    fn reading<T: Send>(
+        &self,
+        py: Python<'_>,
+        first: u64,
+        read: impl FnOnce(&mut Reader) -> std::io::Result<T> + Send,
+    ) -> PyResult<T> {
         let read = || {
             let mut reader = self.reader(first);
-            let slices = reader.read(&query)?;
+            let found = read(&mut reader)?;
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
             if readers.len() == MOST_READERS {
                 readers.remove(0);
             }
             readers.push(reader);
-            Ok(slices)
+            Ok(found)
         };
-        let slices = py
-            .detach(read)
-            .map_err(|error: std::io::Error| raise(Error::Journal(format!("the journal cannot be read: {error}"))))?;
-        Ok(slices.into_iter().map(Slice).collect())
+        py.detach(read)
+            .map_err(|error: std::io::Error| raise(Error::Journal(format!("the journal cannot be read: {error}"))))
     }
 
     fn reader(&self, first: u64) -> Reader {
@@ -190,6 +214,17 @@ impl Journal {
             None => self.inner.reader(first),
         }
     }
+}
+
+/// What is neither sealed nor landed.
+fn open(max_payloads: u64, max_bytes: usize, span: f64) -> PyResult<Query> {
+    Ok(Query {
+        max_payloads,
+        max_bytes,
+        open: true,
+        span: seconds("span", span)?,
+        ..Query::default()
+    })
 }
 
 fn refusal(refused: Refused) -> &'static str {
@@ -206,92 +241,6 @@ fn failed(failure: Failure) -> &'static str {
     match failure {
         Failure::DiskFull => "the journal's disk is full",
         Failure::Failed => "the journal's disk failed",
-    }
-}
-
-#[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct Slice(journal::Slice);
-
-#[pymethods]
-impl Slice {
-    #[getter]
-    fn stream(&self) -> u16 {
-        self.0.stream
-    }
-
-    #[getter]
-    fn time(&self) -> u64 {
-        self.0.time
-    }
-
-    #[getter]
-    fn first(&self) -> u64 {
-        self.0.first()
-    }
-
-    #[getter]
-    fn last(&self) -> u64 {
-        self.0.last()
-    }
-
-    #[getter]
-    fn count(&self) -> usize {
-        self.0.count()
-    }
-
-    #[getter]
-    fn size(&self) -> usize {
-        self.0.lines.len()
-    }
-
-    /// A range where there are no gaps, as with a single stream: a list of half a million numbers takes megabytes.
-    #[getter]
-    fn numbers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (first, last) = (self.0.first(), self.0.last());
-        let whole = last - first + 1 == self.0.count() as u64;
-        match (isize::try_from(first), isize::try_from(last + 1)) {
-            (Ok(start), Ok(stop)) if whole => Ok(PyRange::new(py, start, stop)?.into_any()),
-            _ => {
-                let numbers: Vec<_> = self.0.payloads().map(|payload| payload.number).collect();
-                Ok(PyList::new(py, numbers)?.into_any())
-            }
-        }
-    }
-
-    #[getter]
-    fn lines<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.lines)
-    }
-}
-
-#[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct Seal(journal::Seal);
-
-#[pymethods]
-impl Seal {
-    #[getter]
-    fn id(&self) -> u64 {
-        self.0.id
-    }
-
-    #[getter]
-    fn stream(&self) -> u16 {
-        self.0.range.stream
-    }
-
-    #[getter]
-    fn first(&self) -> u64 {
-        self.0.range.first
-    }
-
-    #[getter]
-    fn last(&self) -> u64 {
-        self.0.range.last
-    }
-
-    #[getter]
-    fn note<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.note)
     }
 }
 

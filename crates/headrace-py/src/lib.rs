@@ -12,7 +12,9 @@ mod head;
 mod ingest;
 mod journal;
 mod limits;
+mod packing;
 mod shipper;
+mod slices;
 mod table;
 mod tls;
 
@@ -33,9 +35,11 @@ mod _core {
         event::Event,
         head::HeadReader,
         ingest::{IngestOptions, IngestServer},
-        journal::{Journal, JournalStatus, Seal, Slice},
+        journal::{Journal, JournalStatus},
         limits::Limits,
+        packing::{Packed, pack, unpack},
         shipper::LogShipper,
+        slices::{Seal, Slice, Span},
         table::{Route, RoutingTable, Server, Service},
         tls::{ClientTls, Tls, TlsSession},
     };

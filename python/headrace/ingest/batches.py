@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from headrace.ingest.journal import Range, Slice
+from headrace.ingest.journal import Range, Span
 
 HOUR: Final = 3_600_000  # milliseconds
 FIRST_GUESS: Final = 0.25  # of a stream's payloads' bytes, before its first batch was stored
@@ -82,7 +82,7 @@ class Batches:
         self._complete: deque[Complete] = deque()
         self._shrink: dict[int, float] = {}
 
-    def add(self, piece: Slice, now: float) -> None:
+    def add(self, piece: Span, now: float) -> None:
         """The payloads that were read next."""
         growing = self._growing.get(piece.stream)
         if growing and growing.hour != piece.time // HOUR:
@@ -126,11 +126,11 @@ class Batches:
         self._complete.append(Complete(growing.range, growing.time, reason))
 
 
-def _begun(piece: Slice, now: float) -> Growing:
+def _begun(piece: Span, now: float) -> Growing:
     return Growing(Range(piece.stream, piece.first, piece.last), piece.time, piece.count, piece.size, now)
 
 
-def _grown(growing: Growing, piece: Slice) -> Growing:
+def _grown(growing: Growing, piece: Span) -> Growing:
     return replace(
         growing,
         range=replace(growing.range, last=piece.last),

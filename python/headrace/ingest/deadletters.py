@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.errors import OperationError
-from headrace.sinks import Batch, Rejected, Run, Sink
+from headrace.sinks import Batch, Rejected, Run, Runs, Sink
 from headrace.state import reason as words
 from headrace.state import write_atomically
 
@@ -60,7 +60,9 @@ class DeadLetters:
             raise OperationError(f"cannot make the folder {self._folder}: {words(error)}") from error
         stream = f"{batch.stream}." if batch.stream else ""
         path = self._folder / f"{stream}{batch.node}-{batch.first:016}-{batch.last:016}{SUFFIX}"
-        _write(path, DeadLetter(_part(batch, numbers), reason))
+        # What is left of a batch must not take the place of the whole, which may have been kept here before.
+        if not (batch.missing and path.exists()):
+            _write(path, DeadLetter(_part(batch, numbers), reason))
 
     async def replay(self, sink: Sink) -> Replayed:
         """Gives all of them to the sink again: what lands goes, what is refused stays, with the new reason.
@@ -91,7 +93,7 @@ def _part(batch: Batch, numbers: frozenset[int] | None) -> Batch:
 def _write(path: Path, letter: DeadLetter) -> None:
     batch = letter.batch
     head: dict[str, Any] = {"reason": letter.reason, "node": batch.node, "stream": batch.stream, "hour": batch.hour}
-    head |= {"form": batch.form, "numbers": _spans(chain.from_iterable(run.numbers for run in batch.runs))}
+    head |= {"form": batch.form, "numbers": _spans(chain.from_iterable(run.numbers for run in batch.content.runs()))}
     write_atomically(path, json.dumps(head).encode() + b"\n" + batch.lines)
 
 
@@ -100,7 +102,7 @@ def _read(path: Path) -> DeadLetter:
         line, _, lines = path.read_bytes().partition(b"\n")
         head = json.loads(line)
         numbers = tuple(chain.from_iterable(range(first, last + 1) for first, last in head["numbers"]))
-        batch = Batch(head["node"], head["stream"], head["hour"], (Run(numbers, lines),), head["form"])
+        batch = Batch(head["node"], head["stream"], head["hour"], Runs((Run(numbers, lines),)), head["form"])
         return DeadLetter(batch, head["reason"])
     except OSError as error:
         raise OperationError(f"cannot read {path}: {words(error)}") from error

@@ -80,6 +80,8 @@ class Delivery:
             self._tally.held = ""
 
     async def _set_aside(self, batch: Batch, error: Rejected) -> Receipt | None:
+        if error.numbers is not None and not error.numbers:
+            return error.receipt
         count = batch.count if error.numbers is None else len(error.numbers)
         await insist(self._letters.add, batch, error.numbers, error.message)
         self._tally.set_aside += count

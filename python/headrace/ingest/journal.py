@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.sinks.batch import Coding
+
 
 @dataclass(frozen=True)
 class Range:
@@ -20,15 +22,19 @@ class Range:
 
 @dataclass(frozen=True)
 class Seal:
-    """A range that lands as it is, under what `note` says, or is tried again until it does; `id` is its name."""
+    """A range that lands as it is, under what `note` says, or is tried again until it does.
+
+    `id` is its name, `count` how many payloads it had when it was sealed.
+    """
 
     id: int
     range: Range
+    count: int
     note: bytes
 
 
-class Slice(Protocol):
-    """Payloads of one stream and hour, in order."""
+class Span(Protocol):
+    """Payloads of one stream and hour, counted."""
 
     @property
     def stream(self) -> int:
@@ -44,7 +50,7 @@ class Slice(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes of `lines`."""
+        """Bytes of the payloads, a line feed behind each."""
 
     @property
     def first(self) -> int:
@@ -53,6 +59,10 @@ class Slice(Protocol):
     @property
     def last(self) -> int:
         """The highest number."""
+
+
+class Slice(Protocol):
+    """Payloads of one stream, in order."""
 
     @property
     def numbers(self) -> Sequence[int]:
@@ -63,14 +73,33 @@ class Slice(Protocol):
         """The payloads, a line feed behind each."""
 
 
+class Packed(Protocol):
+    """Payloads as one compressed object: `count` of them, `size` bytes of lines."""
+
+    @property
+    def count(self) -> int:
+        """How many payloads."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the payloads, a line feed behind each."""
+
+    @property
+    def data(self) -> bytes:
+        """The object."""
+
+
 class Journal(Protocol):
     """The journal as the landing sees it. What the disk refuses is an `OSError` or an `OperationError`."""
 
-    def open_from(self, first: int, max_payloads: int, max_bytes: int) -> Sequence[Slice]:
+    def survey(self, first: int, max_payloads: int, max_bytes: int) -> Sequence[Span]:
         """What is open from `first` on, of what is synced, not much more than asked; empty: there is no more now."""
 
     def read(self, seal: Seal) -> Sequence[Slice]:
         """All payloads that are sealed by it, and no others; without those that the disk lost."""
+
+    def pack(self, seal: Seal, coding: Coding, level: int) -> Packed:
+        """The same, a payload a line, compressed."""
 
     def seal(self, wanted: Range, note: bytes) -> Seal:
         """Seals what is open of the range; it is on disk when this returns."""

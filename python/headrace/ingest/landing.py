@@ -1,7 +1,7 @@
 """From the journal to the sink, each payload once.
 
 ```
-journal -> batches: complete? -> seal -> worker: read, deliver, manifest, landed
+journal -> batches: complete? -> seal -> worker: deliver, manifest, landed
                                                   |-> what is refused for good: dead letters
 ```
 
@@ -11,6 +11,7 @@ Whatever happens between the seal and `landed` happens again after a restart, wi
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -19,11 +20,12 @@ from headrace.clock import Clock
 from headrace.ingest.batches import HOUR, Batches, Complete, Limits
 from headrace.ingest.delivery import Delivery
 from headrace.ingest.insist import insist
-from headrace.ingest.journal import Journal, Seal, Slice
+from headrace.ingest.journal import Journal, Seal, Span
 from headrace.ingest.manifest import Landed, Manifest
+from headrace.ingest.sealed import Sealed
 from headrace.ingest.tally import Tally
 from headrace.ingest.workers import Workers
-from headrace.sinks import Batch, Receipt, Run
+from headrace.sinks import Batch, Receipt
 from headrace.sinks.batch import DEFAULT, EACH
 
 READ: Final = 4 << 20  # bytes that are looked at in one go
@@ -31,16 +33,22 @@ REST: Final = 0.05  # seconds between two looks, so that a look is worth its whi
 NEWS: Final = 0.5  # seconds to wait for more, and to notice that it is time to stop
 EACH_COUNT: Final = 1000  # payloads of a batch that are uploaded, and after a crash compared, one by one
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Plan:
-    """How payloads land: the node's name, the form (see `sinks.encoding`), the names of streams, limits, workers."""
+    """How payloads land.
+
+    The node's name, the form and its level (see `sinks.encoding`), the names of streams, limits, workers.
+    """
 
     node: str
     form: str = DEFAULT
     streams: Mapping[int, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     workers: int = 4
+    level: int = 0
 
     def sized(self) -> Limits:
         """The limits, as the form needs them."""
@@ -50,7 +58,8 @@ class Plan:
         """What is sealed with a batch: all that its key and its bytes derive from, besides its payloads."""
         number = complete.range.stream
         stream = self.streams.get(number, f"stream-{number}" if number else "")
-        return json.dumps({"node": self.node, "stream": stream, "time": complete.time, "form": self.form}).encode()
+        note = {"node": self.node, "stream": stream, "time": complete.time, "form": self.form, "level": self.level}
+        return json.dumps(note).encode()
 
 
 class Landing:
@@ -135,15 +144,15 @@ class Landing:
         self._sealed[seal.id] = _noted(seal)["time"]
         await self._workers.give(seal)
 
-    async def _look(self) -> Sequence[Slice]:
+    async def _look(self) -> Sequence[Span]:
         """What is new, added to the batches."""
-        slices = await insist(self._journal.open_from, self._next, self._most, READ)
+        slices = await insist(self._journal.survey, self._next, self._most, READ)
         for piece in slices:
             self._batches.add(piece, self._clock.monotonic())
             self._next = max(self._next, piece.last + 1)
         return slices
 
-    async def _rest(self, found: Sequence[Slice]) -> None:
+    async def _rest(self, found: Sequence[Span]) -> None:
         """Until there is more, a batch has come of age, or it is time to stop; not at all behind a backlog."""
         if sum(piece.size for piece in found) >= READ // 2 or sum(piece.count for piece in found) >= self._most:
             return
@@ -153,20 +162,23 @@ class Landing:
         await asyncio.sleep(REST)
 
     async def _land(self, seal: Seal) -> None:
-        batch = await insist(self._read, seal)
-        if batch is not None:
-            receipt = await self._delivery.deliver(batch)
-            if receipt is not None:
-                await insist(self._manifest.add, Landed.of(batch, receipt))
-                self._count(seal, batch, receipt)
+        batch = self._batch(seal)
+        receipt = await self._delivery.deliver(batch)
+        if receipt is not None:
+            await insist(self._manifest.add, Landed.of(batch, receipt))
+            self._count(seal, batch, receipt)
+        if batch.missing:
+            self._tally.lost += batch.missing
+            lost = f"{batch.missing} of {seal.count} payloads, numbers {batch.first} to {batch.last}"
+            logger.error("the journal's disk lost %s", lost)
         await insist(self._journal.landed, seal)
         del self._sealed[seal.id]
 
-    def _read(self, seal: Seal) -> Batch | None:
-        """The sealed batch; None when the disk lost all of it."""
-        runs = tuple(Run(piece.numbers, piece.lines) for piece in self._journal.read(seal))
+    def _batch(self, seal: Seal) -> Batch:
         noted = _noted(seal)
-        return Batch(noted["node"], noted["stream"], noted["time"] // HOUR, runs, noted["form"]) if runs else None
+        content = Sealed(self._journal, seal)
+        hour, level = noted["time"] // HOUR, noted.get("level", 0)
+        return Batch(noted["node"], noted["stream"], hour, content, noted["form"], level)
 
     def _count(self, seal: Seal, batch: Batch, receipt: Receipt) -> None:
         self._batches.stored(seal.range.stream, batch.size, receipt.size)

@@ -32,6 +32,7 @@ class LandingCollector(Collector):
             ("landed_posted_bytes", "Bytes of payloads that landed, as posted.", tally.posted_bytes),
             ("landed_stored_bytes", "Bytes of payloads that landed, as stored.", tally.stored_bytes),
             ("set_aside_payloads", "Payloads that went to the dead letters.", tally.set_aside),
+            ("lost_payloads", "Payloads that the journal's disk lost before they landed.", tally.lost),
         ):
             yield CounterMetricFamily(PREFIX + name, help_text, value=value)
         yield labelled(PREFIX + "completed_batches", "Batches by what completed them.", "reason", tally.completed)

@@ -83,6 +83,7 @@ class Pulse:
             "failed_uploads": dict(tally.failures),
             "held": tally.held,
             "set_aside": tally.set_aside,
+            "lost": tally.lost,
             "requests": counters.requests_http1 + counters.requests_http2,
             "latency": {f"p{percent}": round(counters.latency.percentile(percent), 6) for percent in (50, 99)},
             "refused": {code: count for code, count in counters.refused.items() if count},

@@ -72,14 +72,15 @@ def run(settings: IngestSettings, credentials: Shown, *, token: str, state: Path
 def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: Path) -> "Service":
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     clock, tally = Clock(), Tally()
-    node, form = node_name(settings.node), check(EACH if settings.objects == "each" else settings.format)
+    node, form = node_name(settings.node), EACH if settings.objects == "each" else settings.format
+    check(form, settings.compression_level)
     sink, tls = sink_for(settings.to), credentials.tls()
 
     journal = open_journal(settings, node, folder)
     named = streams(settings.paths, folder / "streams.json")
     manifest, letters = Manifest(folder / "manifest.sqlite"), DeadLetters(folder / "dead")
     delivery = Delivery(sink, letters, tally, clock)
-    plan = Plan(node, form, named.names, _limits(settings), settings.workers)
+    plan = Plan(node, form, named.names, _limits(settings), settings.workers, settings.compression_level)
     landing = Landing(CoreJournal(journal), delivery, manifest, plan, tally, clock)
 
     server = _core.IngestServer(journal, server_options(settings, named))

@@ -35,7 +35,7 @@ class Tally:
     """Counted in the event loop, read from anywhere.
 
     `completed` counts batches by what completed them, `failures` failed attempts by kind, `held` is what the sink
-    wants mended (empty: nothing).
+    wants mended (empty: nothing), `lost` payloads that the journal's disk lost after they were sealed.
     """
 
     payloads: int = 0
@@ -43,6 +43,7 @@ class Tally:
     posted_bytes: int = 0
     stored_bytes: int = 0
     set_aside: int = 0
+    lost: int = 0
     completed: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     uploads: Durations = field(default_factory=Durations)

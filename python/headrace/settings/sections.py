@@ -188,6 +188,7 @@ class IngestSettings(ClientLimits):
     to: Annotated[str, TEXT, "where payloads land: a folder, a store's URL, or module:function"] = "./landed"
     workers: Annotated[int, whole(1, 256), "batches that land at once", "MAX_WORKERS"] = 4
     format: Annotated[str, one_of("ndjson.gz", "ndjson.zst", "parquet"), "how a batch is stored"] = "ndjson.gz"
+    compression_level: Annotated[int, whole(0, 19), "of ndjson.gz (1 to 9) and ndjson.zst (1 to 19); 0: 2 and 1"] = 0
     objects: Annotated[str, one_of("batch", "each"), "an object for each batch, or for each payload"] = "batch"
     batch_bytes: Annotated[int, BYTE_SIZE, "a batch is complete at this size, as stored"] = 8388608
     batch_count: Annotated[int, whole(1), "a batch is complete with so many payloads"] = 500000

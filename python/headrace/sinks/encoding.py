@@ -1,27 +1,26 @@
-"""A batch as the bytes of one object. The same batch gives the same bytes: no clock, no name, a fixed level.
+"""A batch as the bytes of one object. The same batch gives the same bytes: no clock, no name, a level that is its own.
 
-| format | suffix | needs |
-|---|---|---|
-| `ndjson.gz` | `.ndjson.gz` | - |
-| `ndjson.zst` | `.ndjson.zst` | `pip install 'headrace[zstd]'` |
-| `parquet` | `.parquet` | `pip install 'headrace[parquet]'` |
+| format | suffix | levels | needs |
+|---|---|---|---|
+| `ndjson.gz` | `.ndjson.gz` | 1 to 9, as usual 2 | - |
+| `ndjson.zst` | `.ndjson.zst` | 1 to 19, as usual 1 | - |
+| `parquet` | `.parquet` | - | `pip install 'headrace[parquet]'` |
+
+Of telemetry (600 bytes a collection of three, each with a random id) gzip makes 35 % at level 1, 25 % at 2 in 1.4 times
+the time, 23 % at 4 in twice the time; zstd makes 21 % at level 1 in half the time, and 23 % at level 3 in the same.
 
 A Parquet object has two columns: `seq`, the payload's number, and `payload`, its JSON as posted. Types guessed from the
 payloads of one batch would differ from those of the next.
 """
 
 import io
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from headrace import _core
 from headrace.errors import UsageError
-from headrace.sinks.batch import EACH, Batch
-
-GZIP_LEVEL: Final = 3
-GZIP_WINDOW: Final = 31  # the largest window, in gzip's frame; zlib leaves time and name in it empty
-ZSTD_LEVEL: Final = 1
+from headrace.sinks.batch import EACH, Batch, Coding
 
 
 @dataclass(frozen=True)
@@ -32,33 +31,20 @@ class Format:
     media_type: str
     encode: Callable[[Batch], bytes]
     decode: Callable[[bytes], bytes]
+    levels: int = 0
     module: str = ""
     extra: str = ""
 
 
-def to_gzip(batch: Batch) -> bytes:
-    """NDJSON in one gzip member."""
-    compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
-    return compressor.compress(batch.lines) + compressor.flush()
-
-
-def from_gzip(data: bytes) -> bytes:
-    """The lines of an object."""
-    return zlib.decompress(data, GZIP_WINDOW)
-
-
-def to_zstd(batch: Batch) -> bytes:
-    """NDJSON in one zstd frame with its length and checksum."""
-    import zstandard  # noqa: PLC0415 - an extra
-
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True).compress(batch.lines)
-
-
-def from_zstd(data: bytes) -> bytes:
-    """The lines of an object."""
-    import zstandard  # noqa: PLC0415 - an extra
-
-    return zstandard.ZstdDecompressor().decompress(data)
+def lines_in(suffix: str, coding: Coding, levels: int) -> Format:
+    """NDJSON in one gzip member, or in one zstd frame with its length and checksum."""
+    return Format(
+        suffix,
+        f"application/{coding}",
+        lambda batch: batch.packed(coding),
+        lambda data: _core.unpack(data, coding),
+        levels,
+    )
 
 
 def to_parquet(batch: Batch) -> bytes:
@@ -84,20 +70,25 @@ def from_parquet(data: bytes) -> bytes:
 FORMATS: Final = {
     form.suffix: form
     for form in (
-        Format("ndjson.gz", "application/gzip", to_gzip, from_gzip),
-        Format("ndjson.zst", "application/zstd", to_zstd, from_zstd, "zstandard", "zstd"),
-        Format("parquet", "application/vnd.apache.parquet", to_parquet, from_parquet, "pyarrow", "parquet"),
+        lines_in("ndjson.gz", "gzip", 9),
+        lines_in("ndjson.zst", "zstd", 19),
+        Format("parquet", "application/vnd.apache.parquet", to_parquet, from_parquet, 0, "pyarrow", "parquet"),
     )
 }
 
 
-def check(name: str) -> str:
-    """`name`, if batches can be stored in that form. Raises `UsageError` when it isn't known or not installed."""
+def check(name: str, level: int = 0) -> str:
+    """`name`, if batches can be stored in that form, at that level of compression where it has levels.
+
+    Raises `UsageError` when it isn't known or not installed, or has no such level.
+    """
     if name == EACH:
         return name
     form = FORMATS.get(name)
     if form is None:
         raise UsageError(f"unknown format {name}", hint=f"choose one of {', '.join([*FORMATS, EACH])}")
+    if form.levels and level > form.levels:
+        raise UsageError(f"{name} has no level {level}", hint=f"levels are 1 to {form.levels}, and 0 for the usual one")
     try:
         if form.module:
             __import__(form.module)

@@ -74,8 +74,9 @@ class FunctionSink:
 
     async def put(self, batch: Batch) -> Receipt:
         """Returns once the function took every payload. Raises what the table above says."""
-        numbers = [number for number, _ in batch.payloads()]
-        payloads = [Payload(f"{batch.node}-{number}", batch.stream, body) for number, body in batch.payloads()]
+        numbered = await asyncio.to_thread(list, batch.payloads())
+        numbers = [number for number, _ in numbered]
+        payloads = [Payload(f"{batch.node}-{number}", batch.stream, body) for number, body in numbered]
         delivery = _Delivery(self, payloads)
         await delivery.deliver(0, len(payloads))
         receipt = Receipt(self._name, batch.size)

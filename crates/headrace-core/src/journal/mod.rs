@@ -26,6 +26,7 @@
 
 mod backlog;
 pub mod disk;
+mod gather;
 mod landing;
 mod options;
 mod reader;
@@ -48,8 +49,9 @@ use std::{
 };
 
 pub use backlog::Range;
+pub use gather::{Payload, Query, Slice, Span};
 pub use options::{Options, WallClock};
-pub use reader::{Keyed, Payload, Query, Reader, Slice};
+pub use reader::{Keyed, Reader};
 pub use record::{Key, MAX_RECORD, Record};
 pub use recovery::{Damage, Recovery};
 pub use seals::Seal;

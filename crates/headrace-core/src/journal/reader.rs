@@ -1,98 +1,20 @@
 //! Reads what is safe, in order of the numbers, without an index.
 //!
-//! A reader remembers where in which segment it is. A read hands out payloads as [`Slice`]s: those of one stream and
-//! one span of time together, because that is what becomes one object. Holes that a disk made since the journal was
-//! opened are passed over and counted.
+//! A reader remembers where in which segment it is. What it finds is handed out as `gather` has it, or packed as it is
+//! read. Holes that a disk made since the journal was opened are passed over and counted.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use super::{
     backlog::Range,
     disk::File,
+    gather::{Batch, Gathered, Query, Slice, Span},
     record::{self, Head, Key},
     scan::{Found, Walk},
     segment::START,
     state::Shared,
 };
-
-/// What to read, and how much at most.
-#[derive(Debug, Clone, Copy)]
-pub struct Query {
-    /// At least one payload is read, if there is one, and then none that would make it more than this.
-    pub max_payloads: u64,
-    pub max_bytes: usize,
-    /// The last number to read.
-    pub last: u64,
-    /// Of this stream only.
-    pub stream: Option<u16>,
-    /// Only what is neither sealed nor landed.
-    pub open: bool,
-    /// Payloads of one slice are from the same span of time; spans are counted from 1970. Zero: one span.
-    pub span: Duration,
-}
-
-impl Default for Query {
-    fn default() -> Self {
-        Self {
-            max_payloads: 10_000,
-            max_bytes: 4 << 20,
-            last: u64::MAX,
-            stream: None,
-            open: false,
-            span: Duration::ZERO,
-        }
-    }
-}
-
-/// One payload of a slice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Payload<'a> {
-    pub number: u64,
-    pub bytes: &'a [u8],
-}
-
-/// Payloads of one stream and one span of time, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slice {
-    pub stream: u16,
-    /// Milliseconds since 1970 at which the first of them was appended.
-    pub time: u64,
-    /// All payloads, a line feed behind each.
-    pub lines: Vec<u8>,
-    /// Each payload's number, and where its line ends.
-    marks: Vec<(u64, usize)>,
-    span: u64,
-    closed: bool,
-}
-
-impl Slice {
-    pub fn first(&self) -> u64 {
-        self.marks.first().map_or(0, |(number, _)| *number)
-    }
-
-    pub fn last(&self) -> u64 {
-        self.marks.last().map_or(0, |(number, _)| *number)
-    }
-
-    /// How many payloads there are.
-    pub fn count(&self) -> usize {
-        self.marks.len()
-    }
-
-    pub fn payloads(&self) -> impl Iterator<Item = Payload<'_>> {
-        let starts = std::iter::once(0).chain(self.marks.iter().map(|(_, end)| *end));
-        self.marks.iter().zip(starts).map(|((number, end), start)| Payload {
-            number: *number,
-            bytes: &self.lines[start..end - 1],
-        })
-    }
-
-    fn push(&mut self, number: u64, payload: &[u8]) {
-        self.lines.extend_from_slice(payload);
-        self.lines.push(b'\n');
-        self.marks.push((number, self.lines.len()));
-    }
-}
+use crate::pack::Packer;
 
 /// A record that came with an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,14 +59,48 @@ impl Reader {
     /// The next payloads that are safe; none when there are none now. After an error the next read begins at the same
     /// place.
     pub fn read(&mut self, query: &Query) -> io::Result<Vec<Slice>> {
+        self.restarting(|reader| reader.gather(query))
+    }
+
+    /// The same, when all there is to know is how many there are.
+    pub fn survey(&mut self, query: &Query) -> io::Result<Vec<Span>> {
+        self.restarting(|reader| reader.gather(query))
+    }
+
+    /// Packs the payloads of `stream` from here to number `last`.
+    pub fn pack(&mut self, stream: u16, last: u64, packer: &mut Packer) -> io::Result<()> {
+        self.restarting(|reader| {
+            while let Some((position, head)) = reader.record()?
+                && let Some(cursor) = &mut reader.cursor
+            {
+                if head.stream == stream {
+                    for (number, payload) in (head.first..).zip(record::payloads(cursor.walk.body())) {
+                        if (reader.next..=last).contains(&number) {
+                            packer.add(payload)?;
+                        }
+                    }
+                }
+                reader.next = head.last().min(last) + 1;
+                if head.last() >= last {
+                    if head.last() > last {
+                        cursor.walk.rewind(position, &head);
+                    }
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn restarting<T>(&mut self, read: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
         let from = self.next;
-        self.gather(query).inspect_err(|_| {
+        read(self).inspect_err(|_| {
             self.next = from;
             self.cursor = None;
         })
     }
 
-    fn gather(&mut self, query: &Query) -> io::Result<Vec<Slice>> {
+    fn gather<T: Gathered>(&mut self, query: &Query) -> io::Result<Vec<T>> {
         let Some(wanted) = self.wanted(query) else {
             return Ok(Vec::new());
         };
@@ -161,7 +117,7 @@ impl Reader {
                 cursor.walk.rewind(position, &head);
             }
         }
-        Ok(batch.slices)
+        Ok(batch.done())
     }
 
     /// Shows the records with keys to `visit`, from here to the end, landed ones that are still there among them.
@@ -269,96 +225,5 @@ impl Reader {
         self.next = self.next.max(next);
         self.cursor = None;
         true
-    }
-}
-
-/// What a read has gathered.
-struct Batch<'a> {
-    query: &'a Query,
-    /// Numbers to take, in order; the stream in it does not matter.
-    wanted: Vec<Range>,
-    /// The last number to take.
-    limit: u64,
-    slices: Vec<Slice>,
-    payloads: u64,
-    bytes: usize,
-    full: bool,
-}
-
-impl<'a> Batch<'a> {
-    fn new(query: &'a Query, wanted: Vec<Range>) -> Self {
-        Self {
-            query,
-            limit: wanted.last().map_or(0, |range| range.last.min(query.last)),
-            wanted,
-            slices: Vec::new(),
-            payloads: 0,
-            bytes: 0,
-            full: false,
-        }
-    }
-
-    /// Takes what is wanted of a record, from number `from` on; the number from which to go on.
-    fn take(&mut self, head: &Head, body: &[u8], from: u64) -> u64 {
-        for (number, payload) in (head.first..).zip(record::payloads(body)) {
-            if number > self.limit {
-                self.full = true;
-                return number;
-            }
-            if number < from {
-                continue;
-            }
-            if !self.wants(number, head.stream) {
-                self.close_slices(head.stream);
-                continue;
-            }
-            let more = self.payloads > 0;
-            let over = self.payloads >= self.query.max_payloads || self.bytes + payload.len() >= self.query.max_bytes;
-            if more && over {
-                self.full = true;
-                return number;
-            }
-            self.payloads += 1;
-            self.bytes += payload.len() + 1;
-            self.slice(head).push(number, payload);
-        }
-        head.last() + 1
-    }
-
-    fn wants(&self, number: u64, stream: u16) -> bool {
-        let at = self.wanted.partition_point(|range| range.last < number);
-        self.wanted.get(at).is_some_and(|range| range.first <= number)
-            && self.query.stream.is_none_or(|wanted| wanted == stream)
-    }
-
-    /// What comes of this stream later is another slice: a slice can be sealed by its first and last number only if it
-    /// has all of its stream in between.
-    fn close_slices(&mut self, stream: u16) {
-        for slice in self.slices.iter_mut().filter(|slice| slice.stream == stream) {
-            slice.closed = true;
-        }
-    }
-
-    fn slice(&mut self, head: &Head) -> &mut Slice {
-        let millis = (self.query.span.as_millis() as u64).max(1);
-        let span = if self.query.span.is_zero() {
-            0
-        } else {
-            head.time / millis
-        };
-        let same = |slice: &Slice| slice.stream == head.stream && slice.span == span && !slice.closed;
-        let at = self.slices.iter().position(same).unwrap_or_else(|| {
-            self.close_slices(head.stream);
-            self.slices.push(Slice {
-                stream: head.stream,
-                time: head.time,
-                lines: Vec::new(),
-                marks: Vec::new(),
-                span,
-                closed: false,
-            });
-            self.slices.len() - 1
-        });
-        &mut self.slices[at]
     }
 }

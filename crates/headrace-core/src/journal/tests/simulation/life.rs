@@ -16,6 +16,7 @@ use super::{
     },
     promises::{Found, Outcome, Promises, Sent},
 };
+use crate::{http::coding::Coding, pack::Packer};
 
 const STEPS: u64 = 80;
 const FOLDER: &str = "/journal";
@@ -194,6 +195,7 @@ impl Life {
         let Ok(slices) = self.journal().reader(1).read(&query) else {
             return;
         };
+        self.check_other_views(&query, &slices);
         for slice in slices {
             let (first, last) = (slice.first(), slice.last());
             let range = Range {
@@ -213,6 +215,21 @@ impl Life {
                     assert!(error.to_string().contains("cannot be written"), "{error}");
                     self.promises.maybe_sealed.push(range);
                 }
+            }
+        }
+    }
+
+    /// What is counted and what is packed is what was read.
+    fn check_other_views(&self, query: &Query, slices: &[Slice]) {
+        if let Ok(spans) = self.journal().reader(1).survey(query) {
+            assert!(self.changing || spans == slices.iter().map(counted).collect::<Vec<_>>());
+        }
+        for slice in slices {
+            let mut packer = Packer::new(Coding::Identity, 0).unwrap();
+            let mut reader = self.journal().reader(slice.first());
+            if reader.pack(slice.stream, slice.last(), &mut packer).is_ok() {
+                assert!(self.changing || packer.finish().unwrap().bytes == slice.lines);
+                assert!(self.changing || reader.position() == slice.last() + 1);
             }
         }
     }
@@ -367,5 +384,16 @@ impl Life {
 
     fn assemble(&self) -> Result<(Journal, Writer, Recovery), Error> {
         Journal::assemble(Path::new(FOLDER), self.options.clone(), Arc::new(self.disk.clone()))
+    }
+}
+
+fn counted(slice: &Slice) -> Span {
+    Span {
+        stream: slice.stream,
+        time: slice.time,
+        first: slice.first(),
+        last: slice.last(),
+        count: slice.count() as u64,
+        size: slice.lines.len() as u64,
     }
 }
