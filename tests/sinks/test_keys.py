@@ -1,7 +1,7 @@
 """How objects are named."""
 
 from headrace.sinks import Batch, Runs
-from headrace.sinks.keys import batch_key, payload_key, payload_pattern
+from headrace.sinks.keys import batch_key, payload_keys, payload_pattern
 
 from .samples import batch, run
 
@@ -19,7 +19,7 @@ def test_a_stream_has_a_folder_of_its_own():
 
 
 def test_a_payload_is_named_by_its_number():
-    assert payload_key(ORDERS, 1001) == "orders/dt=2025-11-24/hour=16/web-1-0000000000001001.json"
+    assert payload_keys(ORDERS)(1001) == "orders/dt=2025-11-24/hour=16/web-1-0000000000001001.json"
     assert payload_pattern(ORDERS) == "orders/dt=2025-11-24/hour=16/web-1-*.json"
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -7,8 +8,8 @@ import pytest
 
 from headrace.sinks import Batch, Rejected, Run, Runs, Transient
 from headrace.sinks.batch import EACH
-from headrace.sinks.keys import payload_key
-from headrace.sinks.uploads import Uploads
+from headrace.sinks.keys import payload_keys
+from headrace.sinks.uploads import Uploads, at_once
 
 
 def batch(count):
@@ -26,7 +27,7 @@ async def test_each_payload_is_uploaded_once_under_its_own_key(threads):
     taken = {}
     uploads = Uploads(batch(100), lambda key, body: taken.setdefault(key, []).append(body))
     await uploads.run(threads, 8)
-    assert taken == {payload_key(batch(100), n): [b'{"n":%d}' % n] for n in range(1, 101)}
+    assert taken == {payload_keys(batch(100))(n): [b'{"n":%d}' % n] for n in range(1, 101)}
     assert sorted(uploads.landed) == sorted(taken)
 
 
@@ -74,3 +75,17 @@ async def test_an_error_of_the_store_ends_all_before_it_is_raised(threads):
     count = len(calls)
     await asyncio.wrap_future(threads.submit(lambda: None))
     assert count == len(calls) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("took", "count"), [(0.0, 4), (0.0005, 4), (0.002, 4), (0.005, 10), (0.02, 40), (0.05, 64), (10.0, 64)]
+)
+def test_far_stores_get_more_uploads_at_once_than_near_ones(took, count):
+    assert at_once(took, 64) == count
+    assert at_once(took, 2) == 2
+
+
+async def test_it_is_known_how_long_an_upload_takes(threads):
+    uploads = Uploads(batch(20), lambda _key, _body: time.sleep(0.005))
+    await uploads.run(threads, 4)
+    assert uploads.took >= 0.005

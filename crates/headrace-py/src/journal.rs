@@ -151,11 +151,11 @@ impl Journal {
     #[pyo3(signature = (stream, first, last, coding, *, level = 0))]
     fn pack(&self, py: Python<'_>, stream: u16, first: u64, last: u64, coding: &str, level: u32) -> PyResult<Packed> {
         let mut packer = packer(coding, level)?;
-        let packed = self.reading(py, first, |reader| {
+        let read = |reader: &mut Reader| {
             reader.pack(stream, last, &mut packer)?;
             packer.finish()
-        })?;
-        Ok(Packed(packed))
+        };
+        self.reading(py, first, read).map(Packed)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]

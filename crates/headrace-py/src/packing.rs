@@ -31,11 +31,11 @@ impl Packed {
 #[pyo3(signature = (lines, coding, *, level = 0))]
 pub(crate) fn pack(py: Python<'_>, lines: &[u8], coding: &str, level: u32) -> PyResult<Packed> {
     let mut packer = packer(coding, level)?;
-    let packed = py.detach(|| {
+    let pack = || {
         packer.add_lines(lines)?;
         packer.finish()
-    });
-    Ok(Packed(packed?))
+    };
+    Ok(Packed(py.detach(pack)?))
 }
 
 #[pyfunction]

@@ -1,6 +1,7 @@
 """How objects are named: from the sealed range alone, so that the same payloads always have the same key."""
 
 import functools
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from headrace.sinks.batch import Batch
@@ -28,9 +29,9 @@ def batch_key(batch: Batch) -> str:
     return f"{folder(batch)}/{batch.node}-{batch.first:0{DIGITS}}-{batch.last:0{DIGITS}}.{batch.form}"
 
 
-def payload_key(batch: Batch, number: int) -> str:
-    """The key of one payload as an object of its own: `FOLDER/NODE-NUMBER.json`."""
-    return f"{folder(batch)}/{batch.node}-{number:0{DIGITS}}.json"
+def payload_keys(batch: Batch) -> Callable[[int], str]:
+    """How a payload's number becomes the key of an object of its own: `FOLDER/NODE-NUMBER.json`."""
+    return f"{folder(batch)}/{batch.node}-{{:0{DIGITS}}}.json".format
 
 
 def payload_pattern(batch: Batch) -> str:

@@ -27,7 +27,7 @@ from headrace.sinks.encoding import FORMATS, Format
 from headrace.sinks.keys import batch_key, payload_pattern
 from headrace.sinks.refusals import OBSTORE_ERRORS, meaning
 from headrace.sinks.sink import Held, Receipt, Rejected, Transient
-from headrace.sinks.uploads import Uploads
+from headrace.sinks.uploads import FEW, Uploads, at_once
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -52,6 +52,7 @@ class ObjectStoreSink:
         self.url = url.rstrip("/")
         self._store = store
         self._uploads = uploads
+        self._at_once = min(FEW, uploads)
         self._threads = ThreadPoolExecutor(uploads, thread_name_prefix="headrace-upload")
         self._conditional = True
         self._root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
@@ -93,7 +94,8 @@ class ObjectStoreSink:
 
     async def _put_each(self, batch: Batch) -> Receipt:
         uploads = Uploads(batch, self._create)
-        await uploads.run(self._threads, self._uploads)
+        await uploads.run(self._threads, self._at_once)
+        self._at_once = at_once(uploads.took, self._uploads)
         await asyncio.to_thread(self._settle, uploads.landed)
         receipt = Receipt(f"{self.url}/{payload_pattern(batch)}", batch.size - batch.count)
         if refused := uploads.refused:

@@ -1,7 +1,8 @@
 """The cost of an upload where each payload becomes an object of its own: ours and the Go service to the same store.
 
 A number of collections is posted; the figure is the processor time from the first of them until the store has as many
-objects as there were payloads. Both sign each request and have 64 uploads on their way at once, over kept connections.
+objects as there were payloads. Both sign each request and have up to 64 uploads on their way at once, over connections
+that are kept.
 """
 
 import functools
