@@ -13,6 +13,7 @@ VERBS = {
     "serve": "Run an ASGI or WSGI app, and register it with the balancer.",
     "servers": "List, drain and remove app servers.",
     "ingest": "Take payloads, and land each once in a store.",
+    "logs": "Follow and search what was logged.",
     "certs": "Show the local authority and its certificates.",
     "token": "Print the token of the admin port.",
     "settings": "Show the settings as they hold, or a sample file.",

@@ -52,7 +52,7 @@ const STREAMED_BYTES: usize = 1 << 20;
 const LOOK: Duration = Duration::from_millis(200);
 /// A sign of life for whoever follows and gets nothing.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-const ALIVE: &[u8] = b": following\n\n";
+
 
 /// What all engine threads share of reading one log.
 pub struct Reading {
@@ -163,7 +163,7 @@ impl Reading {
         let (position, step) = self.begin_following(exchange, &filter, last).await?;
         begin(exchange, b"text/event-stream");
         // At once, so that the client knows that it is connected.
-        write(exchange, ALIVE).await?;
+        write(exchange, &alive(&position)).await?;
         self.follow(exchange, thread, &filter, position, step).await?;
         finish(exchange).await
     }
@@ -198,7 +198,7 @@ impl Reading {
         while !thread.stopping() {
             let mut news = events(&step);
             if news.is_empty() && told.elapsed() >= HEARTBEAT {
-                news = ALIVE.to_vec();
+                news = alive(&position);
             }
             if !news.is_empty() {
                 write(exchange, &news).await?;
@@ -241,6 +241,12 @@ fn whole(page: &Page) -> Vec<u8> {
     }
     body.extend_from_slice(b"}\n");
     body
+}
+
+/// No event, but where to go on if the connection breaks.
+fn alive(position: &Position) -> Vec<u8> {
+    let id = position.mark().map(|mark| format!("id: {mark}\n"));
+    format!("{}: following\n\n", id.unwrap_or_default()).into_bytes()
 }
 
 /// A step as server-sent events.

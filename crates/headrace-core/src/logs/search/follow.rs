@@ -56,6 +56,14 @@ pub struct Position {
     offset: u64,
 }
 
+impl Position {
+    /// What a follower has to show to go on here; none where there is no line yet.
+    pub fn mark(&self) -> Option<Mark> {
+        let offset = self.offset;
+        self.file.map(|file| Mark { file, offset })
+    }
+}
+
 impl From<Mark> for Position {
     fn from(mark: Mark) -> Self {
         Self {
