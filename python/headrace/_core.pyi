@@ -387,6 +387,12 @@ class Balancer:
     """The handler that passes requests on to app servers."""
 
     def __new__(cls, options: BalancerOptions | None = None) -> Balancer: ...
+    def log_to(self, shipper: LogShipper, *, access: bool = False) -> None:
+        """From now on failed requests are log entries of the source "load balancer", with `access` each request is one.
+
+        Their fields are request_id, client, and server, status, seconds where they are known. The first call counts.
+        """
+
     def publish(self, table: RoutingTable) -> None:
         """New requests follow `table` from now on; those under way end where they are.
 

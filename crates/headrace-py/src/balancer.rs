@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use headrace_core::balancer::{self, Options, Via};
+use headrace_core::balancer::{self, Entries, Options, Via};
 use pyo3::{exceptions::PyValueError, prelude::*};
 
 use crate::{
     counters::Histogram,
     errors::{raise, seconds},
+    shipper::LogShipper,
     table::RoutingTable,
 };
 
@@ -101,6 +102,14 @@ impl Balancer {
     fn new(options: Option<PyRef<'_, BalancerOptions>>) -> Self {
         let options = options.map_or_else(Options::default, |options| options.0.clone());
         Self(Arc::new(balancer::Balancer::new(options)))
+    }
+
+    #[pyo3(signature = (shipper, *, access = false))]
+    fn log_to(&self, shipper: &LogShipper, access: bool) {
+        self.0.log_to(Entries {
+            shipper: Arc::clone(&shipper.0),
+            access,
+        });
     }
 
     fn publish(&self, table: &RoutingTable) {

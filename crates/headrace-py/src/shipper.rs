@@ -1,6 +1,6 @@
 //! The sender of log entries. `put` runs for each entry, on the thread that logs it.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use headrace_core::{
     client::Patience,
@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::errors::{raise, seconds};
 
 #[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct LogShipper(logs::LogShipper);
+pub(crate) struct LogShipper(pub(crate) Arc<logs::LogShipper>);
 
 #[pymethods]
 impl LogShipper {
@@ -41,7 +41,8 @@ impl LogShipper {
             spill_bytes,
             patience: Patience::default(),
         };
-        py.detach(|| logs::LogShipper::start(options)).map(Self).map_err(raise)
+        let shipper = py.detach(|| logs::LogShipper::start(options)).map_err(raise)?;
+        Ok(Self(Arc::new(shipper)))
     }
 
     #[pyo3(signature = (time, level, source, message, fields, urgent, /))]

@@ -33,6 +33,15 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class CentralLog:
+    """The collector that a worker logs to; its token, and without `ca` its authority, are looked for in `state`."""
+
+    url: str
+    state: str
+    ca: str | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """The same for all workers of one `headrace serve`. Durations are seconds; without `certificate` it is plain."""
 
@@ -45,6 +54,7 @@ class Plan:
     certificate: Certificate | None = None
     membership: Membership | None = None
     log_level: str = "info"
+    logs: CentralLog | None = None
 
     def as_json(self) -> str:
         """One line, for `from_json`."""
@@ -59,4 +69,6 @@ class Plan:
         if fields["membership"]:
             fields["membership"]["service"] = tuple(fields["membership"]["service"])
             fields["membership"] = Membership(**fields["membership"])
+        if fields["logs"]:
+            fields["logs"] = CentralLog(**fields["logs"])
         return cls(**fields)

@@ -8,11 +8,12 @@ shutdown. Seen from outside, `/ping` turns from 503 to 200 and back.
 import asyncio
 import gc
 import logging
+import logging.config
 import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ def main(channel: int) -> int:
     with socket.socket(fileno=channel) as connection:
         parent = WorkerEnd(connection)
         orders = parent.orders()
-        _log_to_stderr(orders)
+        _configure_logging(orders)
         with socket.socket(fileno=orders.listener) as listener:
             try:
                 worker = Worker(orders, _app(orders.plan), parent)
@@ -64,9 +65,23 @@ def _app(plan: Plan) -> Application:
     return as_asgi(load(AppName.parse(plan.app), factory=plan.factory), plan.interface, plan.app)
 
 
-def _log_to_stderr(orders: Orders) -> None:
+def _configure_logging(orders: Orders) -> None:
+    """To standard error, and to the central log where there is one."""
     layout = f"%(asctime)s %(levelname)s worker {orders.index} %(name)s: %(message)s"
-    logging.basicConfig(level=orders.plan.log_level.upper(), format=layout)
+    handlers: dict[str, dict[str, object]] = {"stderr": {"class": "logging.StreamHandler", "formatter": "worker"}}
+    if (log := orders.plan.logs) is not None:
+        source = f"app server {orders.place.address}"
+        # By its name, as an app would: the runtime knows nothing of the logs.
+        handlers["central"] = {"class": "headrace.logs.Handler", "source": source, **asdict(log)}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"worker": {"format": layout}},
+            "handlers": handlers,
+            "root": {"level": orders.plan.log_level.upper(), "handlers": list(handlers)},
+        }
+    )
 
 
 def _enable_own_loggers() -> None:

@@ -32,24 +32,39 @@ Announce = Callable[[str, str], None]
 
 
 def run(
-    settings: BalancerSettings, credentials: Shown, sign: Sign, *, token: str, members: Path, announce: Announce
+    settings: BalancerSettings,
+    credentials: Shown,
+    sign: Sign,
+    *,
+    token: str,
+    members: Path,
+    announce: Announce,
+    log: "_core.LogShipper | None" = None,
 ) -> None:
     """Run a balancer until SIGTERM or SIGINT, and then until its requests are done; a second signal ends it at once.
 
     `sign` makes certificates for app servers elsewhere; `members` is the file that remembers members; `announce`
-    hears the public and the admin address once both serve.
+    hears the public and the admin address once both serve; failed requests are logged to `log`, and with the setting
+    `access_log` each one.
     Raises `UsageError`, `OperationError` or `CoreError` when it can't start.
     """
 
     async def main() -> None:
         allow_open_files()
-        service = assemble(settings, credentials, sign, token, members)
+        service = assemble(settings, credentials, sign, token, members, log)
         await service.run(announce)
 
     uvloop.run(main())
 
 
-def assemble(settings: BalancerSettings, credentials: Shown, sign: Sign, token: str, members: Path) -> "Service":
+def assemble(
+    settings: BalancerSettings,
+    credentials: Shown,
+    sign: Sign,
+    token: str,
+    members: Path,
+    log: "_core.LogShipper | None" = None,
+) -> "Service":
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     clock, hub = Clock(), Hub()
     static = [_static(text) for text in settings.servers]
@@ -57,6 +72,8 @@ def assemble(settings: BalancerSettings, credentials: Shown, sign: Sign, token: 
     tls = credentials.tls()
 
     balancer = _core.Balancer(_core.BalancerOptions(**_values(ForwardingOptions, settings)))
+    if log is not None:
+        balancer.log_to(log, access=settings.access_log)
     engine = _core.Engine(threads=settings.threads, limits=_core.Limits(**_values(ClientLimits, settings)))
     traffic = CoreTraffic(engine, balancer, settings, credentials.ca)
     stop = Stop(at_once=lambda: engine.stop(0.0))

@@ -96,6 +96,8 @@ class Membership:
         if known is None or known.offer != offer:
             self._traffic.check(offer)
         member = self.registry.register(offer)
+        if known is None:
+            log.info("Registering application server with address: %s", member.address)
         self._settle()
         return member
 

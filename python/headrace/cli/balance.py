@@ -7,6 +7,7 @@ import click
 from headrace.balancer.claim import claimed
 from headrace.balancer.control import run
 from headrace.certs.authority import Authority
+from headrace.cli.central import log_centrally
 from headrace.cli.listening import reachable, shown
 from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress
@@ -33,6 +34,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--policy", metavar="NAME", help="round-robin or least-loaded.  [default: round-robin]")
 @click.option("--servers", multiple=True, metavar="URL", help="An app server that doesn't register itself; repeatable.")
 @click.option("--routes", multiple=True, metavar="ROUTE", help="host/path=service; repeatable, first match first.")
+@click.option("--access-log", is_flag=True, default=None, help="Log each request there.")
+@click.option("--logs", metavar="URL", help="Log to this collector, too, e.g. https://127.0.0.1:6000.")
 @common_options
 def command(common: Common, **flags: object) -> None:
     """Run the load balancer; app servers join and leave it by themselves."""
@@ -52,5 +55,15 @@ def command(common: Common, **flags: object) -> None:
 
     authority = Authority(state.path / "certs")
     credentials = shown(settings, authority, tls, "balancer")
+    handler = log_centrally(common, settings.logs, "load balancer")
+    log = handler.shipper() if handler else None
     with claimed(state.path, settings.admin) as members:
-        run(settings, credentials, authority.sign, token=token, members=members, announce=announce)
+        run(
+            settings,
+            credentials,
+            authority.sign,
+            token=token,
+            members=members,
+            announce=announce,
+            log=log,
+        )

@@ -12,9 +12,10 @@ import click
 from headrace.app.dial import Dial
 from headrace.app.loading import AppName
 from headrace.app.place import Place, places
-from headrace.app.plan import Membership, Plan
+from headrace.app.plan import CentralLog, Membership, Plan
 from headrace.app.supervisor import Supervisor
 from headrace.certs.authority import Authority
+from headrace.cli.central import log_centrally
 from headrace.cli.identity import EVERYWHERE, LOCAL_NAMES, Identity, is_foreign, joined_identity, local_identity
 from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @click.option("--reload", is_flag=True, default=None, help="Restart the workers when Python files change.")
 @click.option("--ping-path", metavar="PATH", help="Where readiness is told.  [default: /ping]")
 @click.option("--drain", metavar="TIME", help="How long requests may take once a stop was asked for.  [default: 30s]")
+@click.option("--logs", metavar="URL", help="Log to this collector, too, e.g. https://127.0.0.1:6000.")
 @common_options
 def command(common: Common, app: str, **flags: object) -> None:
     """Run an ASGI or WSGI app in worker processes that join the balancer by themselves.
@@ -66,6 +68,7 @@ def command(common: Common, app: str, **flags: object) -> None:
     authority = None if foreign else Authority(common.state.path / "certs")
     membership = _membership(settings, common, foreign=foreign) if settings.balancer else None
     identity = _identity(settings, tls, common.state, authority, membership)
+    log_centrally(common, settings.logs, "app servers", settings.ca)
     plan = _plan(app, settings, common, membership, identity)
     wanted = places(
         host=settings.host, port=settings.port, uds=settings.uds, workers=settings.workers, tls=identity is not None
@@ -102,7 +105,14 @@ def _plan(
         certificate=identity.certificate if identity else None,
         membership=membership,
         log_level=common.log_level,
+        logs=_logs(settings, common),
     )
+
+
+def _logs(settings: AppSettings, common: Common) -> CentralLog | None:
+    if settings.logs is None:
+        return None
+    return CentralLog(settings.logs, str(common.state.path), str(settings.ca) if settings.ca else None)
 
 
 async def _supervise(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from headrace._core import LogShipper
 from headrace.errors import UsageError
 from headrace.logs.context import request_id
 from headrace.logs.destination import Destination, checked, destination
@@ -103,6 +104,10 @@ class Handler(logging.Handler):
                 self._outlet.send(record.created, record.levelname, source, message, fields)
         except Exception:  # noqa: BLE001 - as every handler of `logging`
             self.handleError(record)
+
+    def shipper(self) -> LogShipper | None:
+        """What sends the entries, for parts of the core that have some of their own; None where nothing can be sent."""
+        return self._outlet.begun()
 
     def flush(self) -> None:
         """Waits, two seconds at most, until all is with the collector or at least in the file."""

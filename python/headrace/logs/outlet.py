@@ -64,6 +64,13 @@ class Outlet:
             fields = clean(fields) if fields else None
             return self.put(time, clean(level), clean(source), clean(message), fields, urgent)
 
+    def begun(self) -> _core.LogShipper | None:
+        """The shipper, begun now if it wasn't; None where nothing can be sent."""
+        with self._lock:
+            if self.put == self._first:
+                self._begin()
+        return self._shipper
+
     def flush(self, timeout: float) -> bool:
         """As `LogShipper.flush`; at once where nothing was put."""
         return self._shipper is None or self._shipper.flush(timeout)
@@ -79,9 +86,7 @@ class Outlet:
         return self._shipper.counts() if self._shipper is not None else {}
 
     def _first(self, time: float, level: str, source: str, message: str, fields: str | None, urgent: bool) -> bool:  # noqa: FBT001 - the core's signature
-        with self._lock:
-            if self.put == self._first:
-                self._begin()
+        self.begun()
         return self.put(time, level, source, message, fields, urgent)
 
     def _begin(self) -> None:

@@ -121,6 +121,8 @@ class BalancerSettings(ForwardingOptions, ClientLimits):
     open: Annotated[bool, SWITCHED, "ask no token at the admin port; on loopback only"] = False
     token: Annotated[str | None, TEXT, "the admin port's token; unset takes the state folder's"] = None
     threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
+    logs: Annotated[str | None, TEXT, "the collector of the central log: https://127.0.0.1:6000; unset: none"] = None
+    access_log: Annotated[bool, SWITCHED, "each request is an entry of the central log"] = False
     policy: Annotated[str, one_of("round-robin", "least-loaded"), "how a server is picked"] = "round-robin"
     servers: Annotated[tuple[str, ...], TEXTS, "app servers that don't register themselves: http://127.0.0.1:3000"] = ()
     routes: Annotated[tuple[str, ...], TEXTS, 'what goes where, first match first: "example.org/shop=shop"'] = ()
@@ -158,6 +160,7 @@ class AppSettings(Section):
     reload: Annotated[bool, SWITCHED, "restart workers when Python files change"] = False
     ping_path: Annotated[str, TEXT, "where readiness is told"] = "/ping"
     keep_alive: Annotated[float, SPAN, "idle connections are closed after this time; longer than the balancer's"] = 75.0
+    logs: Annotated[str | None, TEXT, "the collector of the central log: https://127.0.0.1:6000; unset: none"] = None
     drain: Annotated[float, SPAN, "longest time that requests may take once a stop was asked for"] = 30.0
 
 
@@ -174,6 +177,7 @@ class IngestSettings(ClientLimits):
     admin: Annotated[str, ADDRESS, "the admin address: status, metrics, workers"] = "127.0.0.1:7001"
     open: Annotated[bool, SWITCHED, "ask no token at the admin port; on loopback only"] = False
     threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
+    logs: Annotated[str | None, TEXT, "the collector of the central log: https://127.0.0.1:6000; unset: none"] = None
     paths: Annotated[tuple[str, ...], TEXTS, "where is posted, and to which stream: /, /orders, /v1/in=orders"] = ("/",)
     tokens: Annotated[tuple[str, ...], TEXTS, "what a collection's token may be; none: anything"] = ()
     ack: Annotated[str, one_of("memory", "disk", "object"), "where payloads are when they are acknowledged"] = "disk"

@@ -54,17 +54,37 @@ const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 
 pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
     let began = Instant::now();
-    let ended = match answer(local, exchange, began).await {
+    let id = [local.thread.random(), local.thread.random()];
+    let ended = match answer(local, exchange, id, began).await {
         Ok(ended) => ended,
         Err(stop) => {
             if let Stop::Refuse(problem) = stop {
-                local.thread.counters().refuse(problem.why);
+                refuse(local, exchange, id, problem);
                 rare(problem.send(exchange, local.balancer.options.server.as_deref())).await;
             }
             Instant::now()
         }
     };
     local.thread.counters().latency.record(ended - began);
+    if let Some(entries) = local.balancer.entries.get().filter(|entries| entries.access) {
+        entries.access(exchange, &hop(local, exchange, id), ended - began);
+    }
+}
+
+#[cold]
+fn refuse(local: &Local, exchange: &impl Exchange, id: [u64; 2], problem: Problem) {
+    local.thread.counters().refuse(problem.why);
+    if let Some(entries) = local.balancer.entries.get().filter(|_| problem.status() >= 500) {
+        entries.refused(exchange, &hop(local, exchange, id), problem.status(), problem.message);
+    }
+}
+
+fn hop<'a>(local: &'a Local, exchange: &'a impl Exchange, id: [u64; 2]) -> Hop<'a> {
+    Hop {
+        peer: exchange.peer(),
+        options: &local.balancer.options,
+        id,
+    }
 }
 
 /// What few requests need: in a place of its own, or its room and its code would stand in the way of all the others.
@@ -88,7 +108,12 @@ impl From<Problem> for Stop {
 }
 
 /// Answers a request that came at `began`; when that was done.
-async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange, began: Instant) -> Result<Instant, Stop> {
+async fn answer(
+    local: &Rc<Local>,
+    exchange: &mut impl Exchange,
+    id: [u64; 2],
+    began: Instant,
+) -> Result<Instant, Stop> {
     let destination = admit(local, exchange)?;
     let most = match destination.max_body {
         0 => local.balancer.options.max_body,
@@ -99,14 +124,10 @@ async fn answer(local: &Rc<Local>, exchange: &mut impl Exchange, began: Instant)
     }
     let request = exchange.request();
     let mut head = local.thread.buffers.take();
-    let hop = Hop {
-        peer: exchange.peer(),
-        options: &local.balancer.options,
-        id: [local.thread.random(), local.thread.random()],
-    };
-    rewrite::write_request(&mut head, request, &hop);
+    rewrite::write_request(&mut head, request, &hop(local, exchange, id));
     let mut attempts = Attempts {
         local,
+        id,
         service: destination.service,
         repeatable: request.is_idempotent(),
         upload: Upload::new(head, request.body, request.expect_continue, most),
@@ -140,6 +161,7 @@ const TOO_LARGE: Problem = Problem {
 
 struct Attempts<'a> {
     local: &'a Rc<Local>,
+    id: [u64; 2],
     service: usize,
     repeatable: bool,
     upload: Upload,
@@ -312,7 +334,12 @@ impl Attempts<'_> {
             return Err(stop);
         }
         seat.counters.failures.add(1);
-        server.state.failed(failed.failure.to_string());
+        let why = failed.failure.to_string();
+        if let Some(entries) = self.local.balancer.entries.get() {
+            let hop = hop(self.local, exchange, self.id);
+            entries.attempt_failed(exchange, &hop, &server.address.to_string(), &why);
+        }
+        server.state.failed(why);
         let unreached = matches!(failed.failure, Failure::Unreached(_));
         let unanswered = matches!(failed.failure, Failure::Closed { seen: false, .. });
         if unreached {

@@ -2,11 +2,13 @@
 //!
 //! Reading order: `options` and `table` (what Python hands over), `server` (what is known of one), `pick` and `queue`
 //! (who gets a request), `pool` (connections), `forward` (one request from its head to the end of its response, with
-//! `rewrite`, `upload`, `download` and `transfer` as its steps, `failure` where one comes to nothing), `ending` (streams of
+//! `rewrite`, `upload`, `download` and `transfer` as its steps, `failure` where one comes to nothing, `entries` what is logged
+//! of it), `ending` (streams of
 //! those who leave), `local` (a thread's side of all this), `probe` (are you there?).
 
 mod download;
 mod ending;
+mod entries;
 mod failure;
 mod forward;
 mod local;
@@ -34,6 +36,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 pub use self::{
+    entries::Entries,
     local::Forwarder,
     options::{Network, Options, Via},
     probe::{Probe, probe},
@@ -54,6 +57,8 @@ pub struct Balancer {
     known: Mutex<Known>,
     /// The engine that serves it, once one does: where events go.
     engine: OnceLock<Arc<Shared>>,
+    /// Where requests are told of, if anywhere.
+    entries: OnceLock<Entries>,
     /// Retries under way, held against the budget.
     retrying: AtomicUsize,
     last_key: AtomicU64,
@@ -82,6 +87,11 @@ impl Balancer {
             options,
             ..Self::default()
         }
+    }
+
+    /// From now on, and once, requests are logged.
+    pub fn log_to(&self, entries: Entries) {
+        let _ = self.entries.set(entries);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -2,6 +2,8 @@
 //!
 //! Nothing of the client's framing or of its forwarded fields gets through: they are written from what was understood.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::options::Options;
@@ -17,6 +19,17 @@ pub(super) struct Hop<'a> {
     pub(super) options: &'a Options,
     /// Two random numbers: a request id where none is kept.
     pub(super) id: [u64; 2],
+}
+
+impl Hop<'_> {
+    /// What `X-Request-Id` says to the server.
+    pub(super) fn request_id<'a>(&self, request: &'a Request) -> Cow<'a, [u8]> {
+        let kept = request.fields().known(Known::XRequestId);
+        match kept.filter(|_| self.options.trusts(self.peer.ip)) {
+            Some(kept) => Cow::Borrowed(kept),
+            None => Cow::Owned(id_text(self.id).to_vec()),
+        }
+    }
 }
 
 pub(super) fn write_request(out: &mut BytesMut, request: &Request, hop: &Hop<'_>) {
@@ -116,6 +129,11 @@ fn write_forwarded(out: &mut BytesMut, request: &Request, hop: &Hop<'_>, prior: 
 }
 
 fn write_id(out: &mut BytesMut, id: [u64; 2]) {
+    write_field(out, b"X-Request-Id", &id_text(id));
+}
+
+#[inline]
+fn id_text(id: [u64; 2]) -> [u8; 32] {
     let mut bytes = [0; 16];
     for (into, word) in bytes.chunks_exact_mut(8).zip(id) {
         into.copy_from_slice(&word.to_le_bytes());
@@ -124,7 +142,7 @@ fn write_id(out: &mut BytesMut, id: [u64; 2]) {
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
     }
-    write_field(out, b"X-Request-Id", &text);
+    text
 }
 
 /// The digit of a number below 16; without a table, so that the processor does many at once.

@@ -95,6 +95,9 @@ pub trait Exchange {
     /// Whether `start` was called: from then on no other response can be given.
     fn started(&self) -> bool;
 
+    /// The status that `start` was given; 0 before.
+    fn status(&self) -> u16;
+
     /// Asks for the right to write the response's body in large pieces, where they leave as they are and so are cheaper.
     /// Whether there is one left.
     fn wants_large_pieces(&mut self) -> bool;

@@ -67,6 +67,8 @@ struct Connection<S> {
     request: Request,
     decoder: Decoder,
     reply: Reply,
+    /// The response's, 0 before it was started.
+    status: u16,
     keep_alive: bool,
     /// The protocol was changed: bytes both ways, without framing.
     tunnel: bool,
@@ -117,6 +119,7 @@ impl<S: ClientStream> Connection<S> {
             request: Request::new(),
             decoder: Decoder::none(),
             reply: Reply::Awaited,
+            status: 0,
             keep_alive: true,
             tunnel: false,
             refused: false,
@@ -131,6 +134,7 @@ impl<S: ClientStream> Connection<S> {
     /// Reads the next head; `false` when there is none, or none that could be understood.
     async fn next_request(&mut self, first: bool) -> bool {
         self.reply = Reply::Awaited;
+        self.status = 0;
         self.await_first_byte(first);
         if self.input.is_empty() && !self.read_head().await {
             return false;

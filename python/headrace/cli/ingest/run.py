@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from headrace.certs.authority import Authority
+from headrace.cli.central import log_centrally
 from headrace.cli.listening import reachable, shown
 from headrace.cli.options import Common, common_options, examples
 from headrace.cli.output import as_json, progress
@@ -40,6 +41,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--batch-age", metavar="TIME", help="Longest wait for a batch to grow.  [default: 30s]")
 @click.option("--node", metavar="NAME", help="This machine's name in keys.  [default: its host name]")
 @click.option("--drain", metavar="TIME", help="Longest time to finish and land at a stop.  [default: 30s]")
+@click.option("--logs", metavar="URL", help="Log to this collector, too, e.g. https://127.0.0.1:6000.")
 @common_options
 def command(common: Common, **flags: object) -> None:
     """Run the service; every setting that has no flag stands in `headrace settings ingest`."""
@@ -58,4 +60,5 @@ def command(common: Common, **flags: object) -> None:
             click.echo(f"ingest ready: {scheme}://{reachable(public)}")
 
     credentials = shown(settings, Authority(state.path / "certs"), tls, "ingest")
+    log_centrally(common, settings.logs, "ingest")
     run(settings, credentials, token=token, state=state.path, announce=announce)

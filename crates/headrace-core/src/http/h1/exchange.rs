@@ -95,6 +95,7 @@ impl<S: ClientStream> Exchange for Connection<S> {
             self.output = self.thread.buffers.take();
         }
         self.thread.counters().responded(status);
+        self.status = status;
         // From here on a client that waits for 100 may not send its body at all: the connection's state is unknown.
         if self.expecting || self.thread.stopping() {
             self.keep_alive = false;
@@ -117,6 +118,10 @@ impl<S: ClientStream> Exchange for Connection<S> {
 
     fn started(&self) -> bool {
         self.reply != Reply::Awaited
+    }
+
+    fn status(&self) -> u16 {
+        self.status
     }
 
     fn wants_large_pieces(&mut self) -> bool {

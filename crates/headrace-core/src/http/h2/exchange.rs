@@ -56,8 +56,8 @@ pub(super) struct Stream {
     respond: SendResponse<Bytes>,
     frames: Option<SendStream<Bytes>>,
     reply: Reply,
-    /// The response says that something is wrong.
-    failed: bool,
+    /// The response's, 0 before it was started.
+    status: u16,
     /// The client waits for 100 (Continue) before it sends its body.
     expecting: bool,
     patience: Option<Timer>,
@@ -80,7 +80,7 @@ impl Stream {
             respond,
             frames: None,
             reply: Reply::Awaited,
-            failed: false,
+            status: 0,
             expecting: false,
             patience: None,
         };
@@ -104,7 +104,7 @@ impl Stream {
     pub(super) async fn settle(&mut self) {
         match self.reply {
             // Only an error is likely to surprise a client that is still sending.
-            Reply::Done if self.failed => self.body.discard().await,
+            Reply::Done if self.status >= 400 => self.body.discard().await,
             Reply::Awaited | Reply::Done => {}
             _ => yield_now().await,
         }
@@ -207,7 +207,7 @@ impl Exchange for Stream {
     fn start<'f>(&mut self, status: u16, _: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
         let thread = &self.shared.thread;
         thread.counters().responded(status);
-        self.failed = status >= 400;
+        self.status = status;
         let ends = matches!(body, ReplyBody::Empty(_) | ReplyBody::Length(0));
         let date = || thread.with_date(response::date_value);
         self.frames =
@@ -222,6 +222,10 @@ impl Exchange for Stream {
 
     fn started(&self) -> bool {
         self.reply != Reply::Awaited
+    }
+
+    fn status(&self) -> u16 {
+        self.status
     }
 
     /// Data frames are 16 KiB at most.
