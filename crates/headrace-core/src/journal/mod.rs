@@ -22,8 +22,9 @@
 //! and more than one writer (one disk syncs one file at a time anyway).
 //!
 //! Reading order: `record` and `segment` (the format), `scan` (reading what may be damaged), `recovery` (opening),
-//! `state` (what is shared), `writer`, `reader`, `backlog` and `seals` (what has landed), `disk`.
+//! `state` (what is shared), `writer` and `ahead` (the next file), `reader`, `backlog` and `seals` (what has landed), `disk`.
 
+mod ahead;
 mod backlog;
 pub mod disk;
 mod gather;
@@ -43,7 +44,7 @@ mod writer;
 use std::{
     any::Any,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -133,7 +134,7 @@ pub struct Status {
 /// An open journal. All calls may come from any thread.
 pub struct Journal {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as the journal is open.
     lock: Mutex<Option<Box<dyn Any + Send + Sync>>>,
 }
@@ -146,12 +147,21 @@ impl Journal {
     /// report says so.
     pub fn open(folder: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<(Self, Recovery), Error> {
         let (journal, writer, report) = Self::assemble(folder, options, disk)?;
-        let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || writer.run());
-        let thread = thread.map_err(|error| Error::Journal(format!("no thread for the journal: {error}")))?;
-        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        let shared = Arc::clone(&journal.shared);
+        journal.spawn("journal", move || writer.run())?;
+        journal.spawn("journal-ahead", move || shared.ahead.run(&*shared.disk, &shared.folder))?;
         Ok((journal, report))
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+        let thread = thread.map_err(|error| Error::Journal(format!("no thread for the journal: {error}")))?;
+        self.threads().push(thread);
+        Ok(())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of it but the thread.
@@ -172,7 +182,7 @@ impl Journal {
         let writer = Writer::new(Arc::clone(&shared), previous);
         let journal = Self {
             shared,
-            writer: Mutex::new(None),
+            threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
         Ok((journal, writer, report))
@@ -274,13 +284,16 @@ impl Journal {
             self.shared.work.notify_all();
             self.shared.more.notify_all();
         }
-        if let Some(writer) = take(&self.writer) {
-            // It ends by itself; if it panicked there is nothing left to wait for.
-            let _ = writer.join();
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
+            // The writer ends by itself, and then the other one does; if it panicked it did not say so.
+            if thread.join().is_err() {
+                self.shared.ahead.close(&*self.shared.disk);
+            }
         }
         // Another process may have the folder from now on: no note is being written.
         let _seals = self.shared.seals();
-        drop(take(&self.lock));
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -288,8 +301,4 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

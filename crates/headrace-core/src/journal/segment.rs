@@ -18,6 +18,7 @@ use std::{
 };
 
 use super::{
+    ahead::Prepared,
     disk::{Disk, File},
     record::{self, Head, MAX_NUMBER, u32_at, u64_at},
 };
@@ -173,21 +174,20 @@ impl Segment {
         records: &mut [u8],
     ) -> io::Result<Self> {
         let made = with_suffix(path, UNFINISHED);
-        let created = Self::fill(disk, &made, header, length, records).and_then(|segment| {
-            disk.rename(&made, path)?;
-            disk.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
-            Ok(segment)
+        let begun = disk.create(&made).and_then(|file| {
+            file.allocate(length)?;
+            Self::begin(file, header, records)
         });
-        if created.is_err() {
-            // What is left of a failed attempt would take the room that was missing.
-            let _ = disk.remove(&made);
-        }
-        created
+        Self::give_name(disk, begun, &made, path)
     }
 
-    fn fill(disk: &dyn Disk, path: &Path, header: Header, length: u64, records: &mut [u8]) -> io::Result<Self> {
-        let file = disk.create(path)?;
-        file.allocate(length)?;
+    /// The same in a file that was prepared.
+    pub(super) fn create_in(disk: &dyn Disk, path: &Path, header: Header, prepared: Prepared) -> io::Result<Self> {
+        let begun = Self::begin(prepared.file, header, &mut []);
+        Self::give_name(disk, begun, &prepared.path, path)
+    }
+
+    fn begin(file: Box<dyn File>, header: Header, records: &mut [u8]) -> io::Result<Self> {
         file.write_at(&header.encode(), 0)?;
         let mut segment = Self {
             file,
@@ -196,6 +196,20 @@ impl Segment {
         };
         segment.write(records)?;
         Ok(segment)
+    }
+
+    /// Renames what was begun as `made`, once it is safe.
+    fn give_name(disk: &dyn Disk, begun: io::Result<Self>, made: &Path, path: &Path) -> io::Result<Self> {
+        let named = begun.and_then(|segment| {
+            disk.rename(made, path)?;
+            disk.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+            Ok(segment)
+        });
+        if named.is_err() {
+            // What is left of a failed attempt would take the room that was missing.
+            let _ = disk.remove(made);
+        }
+        named
     }
 
     /// Writes encoded records and waits until they are safe. After an error nothing of them counts, and nothing more

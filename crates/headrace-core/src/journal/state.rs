@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Completion, Health, Options, Refused, Status,
+    ahead::Ahead,
     backlog::Backlog,
     disk::Disk,
     record::{self, MAX_NUMBER, Record},
@@ -97,6 +98,8 @@ pub(super) struct Shared {
     pub(super) more: Condvar,
     /// Called when something has landed.
     pub(super) listeners: Mutex<Vec<Listener>>,
+    /// The file of the next segment.
+    pub(super) ahead: Ahead,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) options: Options,
@@ -110,6 +113,7 @@ impl Shared {
             work: Condvar::new(),
             more: Condvar::new(),
             listeners: Mutex::default(),
+            ahead: Ahead::default(),
             disk,
             folder: folder.to_owned(),
             options,

@@ -1,6 +1,7 @@
 //! The one thread that writes: takes all that was appended, writes it with one call, waits for one sync, tells everyone.
 //!
-//! It also begins segments, removes those that have landed, and watches the room on the disk. When a write or a sync
+//! It also begins segments (in a file that was prepared `ahead`, where there is one), removes those that have landed, and
+//! watches the room on the disk. When a write or a sync
 //! fails the segment is left as it is, for good: after a failed sync the kernel may take dirty pages for clean ones, so
 //! a second sync that succeeds says nothing. The next segment's header tells where the safe part of it ends.
 
@@ -21,6 +22,9 @@ use super::{
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// A full disk counts as one with room again when so much is free beside the reserve.
 const RESUME: u64 = 1 << 20;
+/// The next segment's file is prepared when this one is full to one part in so many: time enough, and a journal in which
+/// hardly anything is written has no such file.
+const PREPARE_AT: u64 = 4;
 /// A buffer that grew larger than this in a burst is given back.
 const KEEP_BUFFER: usize = 8 << 20;
 
@@ -31,6 +35,8 @@ pub(super) struct Writer {
     previous: (u64, u64),
     buffer: Vec<u8>,
     tidied: Instant,
+    /// Whether the next segment's file was thought of.
+    looked_ahead: bool,
 }
 
 /// What was taken from the queue.
@@ -49,6 +55,7 @@ impl Writer {
             previous,
             buffer: Vec::new(),
             tidied: Instant::now(),
+            looked_ahead: false,
         }
     }
 
@@ -93,6 +100,7 @@ impl Writer {
         }
         self.watch_space();
         self.remove_landed();
+        self.look_ahead();
     }
 
     fn take(&mut self) -> Work {
@@ -170,24 +178,24 @@ impl Writer {
         if let Some(segment) = &self.segment {
             self.previous = (segment.header.first, segment.end);
         }
-        let length = self.room(START + needed)?;
-        let shared = &self.shared;
-        let header = Header {
-            kind: Kind::Payloads,
-            first,
-            salt: segment::new_salt(),
-            previous: self.previous,
-            made: (shared.options.clock)(),
-            node: shared.options.node.clone(),
+        let prepared = self.shared.ahead.take(START + needed);
+        let length = match &prepared {
+            Some(_) => 0,
+            None => self.room(START + needed)?,
         };
+        let header = self.header(first);
         let extent = Extent {
             salt: header.salt,
             end: START,
             last: first - 1,
             newest: header.made,
         };
-        let path = shared.path_of(first);
-        let segment = match Segment::create(&*shared.disk, &path, header, length, &mut []) {
+        let (disk, path) = (&*self.shared.disk, self.shared.path_of(first));
+        let created = match prepared {
+            Some(prepared) => Segment::create_in(disk, &path, header, prepared),
+            None => Segment::create(disk, &path, header, length, &mut []),
+        };
+        let segment = match created {
             Ok(segment) => segment,
             Err(error) => {
                 // It may be there all the same, and says that the one before ends here.
@@ -199,6 +207,7 @@ impl Writer {
             // Gives back what was set aside and not used; where it ends is already written.
             let _ = before.file.truncate(before.end);
         }
+        self.looked_ahead = false;
         let mut state = self.shared.state();
         state.segments.insert(first, extent);
         state.active = Some(first);
@@ -206,19 +215,71 @@ impl Writer {
         Ok(())
     }
 
+    fn header(&self, first: u64) -> Header {
+        let options = &self.shared.options;
+        Header {
+            kind: Kind::Payloads,
+            first,
+            salt: segment::new_salt(),
+            previous: self.previous,
+            made: (options.clock)(),
+            node: options.node.clone(),
+        }
+    }
+
     /// How many bytes to set aside for a segment that needs at least `needed`.
     fn room(&self, needed: u64) -> io::Result<u64> {
-        let Shared {
-            options, disk, folder, ..
-        } = &*self.shared;
-        let wanted = needed.max(options.segment_bytes);
-        while self.stored() + wanted > options.max_bytes && self.remove_oldest(0) {}
-        let left = options.max_bytes.saturating_sub(self.stored());
-        let free = disk.free_space(folder)?.saturating_sub(options.reserve_bytes);
+        let Shared { options, ahead, .. } = &*self.shared;
+        self.make_room(needed.max(options.segment_bytes));
+        let left = options.max_bytes.saturating_sub(self.stored() + ahead.bytes());
+        let free = self.free_space(options.reserve_bytes + needed)?;
+        let free = free.saturating_sub(options.reserve_bytes);
         if free < needed {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "no room beside the reserve"));
         }
         Ok(options.segment_bytes.min(left).min(free).max(needed))
+    }
+
+    /// Removes what has landed before its time, as far as `wanted` more bytes ask for it.
+    fn make_room(&self, wanted: u64) {
+        while self.stored() + wanted > self.shared.options.max_bytes && self.remove_oldest(0) {}
+    }
+
+    /// Bytes that are free on the disk. Where they are fewer than `least` what was prepared is given back.
+    fn free_space(&self, least: u64) -> io::Result<u64> {
+        let Shared {
+            disk, folder, ahead, ..
+        } = &*self.shared;
+        let free = disk.free_space(folder)?;
+        if free < least && ahead.discard(&**disk) {
+            return disk.free_space(folder);
+        }
+        Ok(free)
+    }
+
+    /// Has the next segment's file prepared, once this one is used enough and where both have room.
+    fn look_ahead(&mut self) {
+        let Shared { options, ahead, .. } = &*self.shared;
+        let length = options.segment_bytes;
+        let Some(segment) = self.segment.as_ref().filter(|_| !self.looked_ahead) else {
+            return;
+        };
+        if segment.end < length / PREPARE_AT {
+            return;
+        }
+        self.looked_ahead = true;
+        // What this segment may yet grow by, and the next one.
+        let wanted = length.saturating_sub(segment.end) + length;
+        self.make_room(wanted);
+        let fits = self.stored() + wanted <= options.max_bytes;
+        // Beside the reserve there is room for another one, or it would be given back at once.
+        if fits
+            && self
+                .free_space(0)
+                .is_ok_and(|free| free >= options.reserve_bytes + 2 * length)
+        {
+            ahead.want(length);
+        }
     }
 
     /// Shows safe records to readers; the number of the last one.
@@ -296,10 +357,8 @@ impl Writer {
 
     /// Refuses appends while the disk is nearly full, takes them again when it is not.
     fn watch_space(&self) {
-        let Shared {
-            options, disk, folder, ..
-        } = &*self.shared;
-        let Ok(free) = disk.free_space(folder) else {
+        let options = &self.shared.options;
+        let Ok(free) = self.free_space(options.reserve_bytes) else {
             return;
         };
         let mut state = self.shared.state();
@@ -359,6 +418,7 @@ impl Writer {
             let _ = segment.file.truncate(segment.end);
             let _ = segment.file.sync();
         }
+        self.shared.ahead.close(&*self.shared.disk);
     }
 }
 

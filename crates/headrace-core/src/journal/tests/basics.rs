@@ -250,6 +250,20 @@ fn the_bytes_on_disk_stay_below_their_bound() {
 }
 
 #[test]
+fn the_next_segments_file_is_prepared_and_gone_when_the_journal_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let prepared = folder.path().join("ahead.new");
+    for _ in 0..3 {
+        append(&journal, 0, &[&[b'x'; 9000]]);
+        wait_until(|| fs::metadata(&prepared).is_ok_and(|file| file.len() == options().segment_bytes));
+    }
+    assert_eq!(journal.status().segments, 3);
+    journal.close();
+    assert!(!prepared.exists());
+}
+
+#[test]
 fn a_second_opening_is_refused_with_the_holders_process() {
     let folder = tempfile::tempdir().unwrap();
     let (_journal, _) = open(folder.path());

@@ -28,6 +28,12 @@ impl Opened {
         appended.is_ok() && receiver.recv() == Ok(Ok(()))
     }
 
+    /// Does what the thread would that prepares files.
+    fn look_ahead(&self) {
+        let shared = &self.journal.shared;
+        shared.ahead.prepare(&*shared.disk, &shared.folder, |_| true);
+    }
+
     fn seal(&self, first: u64, last: u64) -> Result<Seal, Error> {
         let range = Range { stream: 0, first, last };
         self.journal.seal(range, b"")
@@ -90,6 +96,56 @@ fn a_segment_that_may_have_a_successor_gets_nothing_more() {
         }
         assert_eq!(Opened::on(&disk).payloads(), safe, "after {calls} calls");
     }
+}
+
+#[test]
+fn a_file_that_was_prepared_keeps_what_is_appended_to_it() {
+    for (calls, seed) in (0..3 * CALLS).flat_map(|calls| (0..10).map(move |seed| (calls, seed))) {
+        let disk = SimulatedDisk::new(seed);
+        let mut opened = Opened::on(&disk);
+        assert!(opened.append(&[b'x'; 9000]));
+        disk.die_after(calls);
+        opened.look_ahead();
+        let (second, third) = (opened.append(&[b'y'; 9000]), opened.append(&[b'z'; 3000]));
+        disk.lose_power();
+        let opened = Opened::on(&disk);
+        let found = opened.payloads();
+        assert!(
+            found.len() > usize::from(second) + usize::from(third),
+            "after {calls} calls"
+        );
+        assert!(found.iter().zip(b"xyz").all(|(payload, byte)| payload[0] == *byte));
+        assert_eq!(disk.names(), disk.segments());
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_prepared_is_not_missed() {
+    const MADE_OF: u64 = 4; // create, allocate, write, sync
+    for (calls, seed) in (0..MADE_OF).flat_map(|calls| (0..10).map(move |seed| (calls, seed))) {
+        let disk = SimulatedDisk::new(seed);
+        let mut opened = Opened::on(&disk);
+        assert!(opened.append(&[b'x'; 9000]));
+        disk.fail_change_after(calls);
+        opened.look_ahead();
+        assert_eq!(disk.names(), disk.segments(), "after {calls} calls");
+        assert!(opened.append(&[b'y'; 9000]), "after {calls} calls");
+    }
+}
+
+#[test]
+fn what_was_prepared_gives_way_where_the_disk_gets_full() {
+    let disk = SimulatedDisk::new(1);
+    let mut opened = Opened::on(&disk);
+    assert!(opened.append(&[b'x'; 5000]));
+    let before = disk.used();
+    opened.look_ahead();
+    let prepared = disk.used() - before;
+    assert_eq!(prepared, options().segment_bytes);
+    // Too long for the prepared file, and the disk has no room beside it.
+    disk.set_capacity(disk.used() + 9000);
+    assert!(opened.append(&vec![b'y'; 20_000]));
+    assert_eq!(opened.journal.status().health, Health::Good);
 }
 
 #[test]

@@ -102,14 +102,18 @@ impl SimulatedDisk {
         self.world().before_lock = Some(Box::new(act));
     }
 
-    /// The names of segments, in order.
-    pub(super) fn segments(&self) -> Vec<String> {
+    /// The names of all files, in order.
+    pub(super) fn names(&self) -> Vec<String> {
         let world = self.world();
         let names = world.names.paths().filter_map(|path| path.file_name()?.to_str());
+        names.map(str::to_owned).collect()
+    }
+
+    /// The names of segments, in order.
+    pub(super) fn segments(&self) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| name.ends_with(".journal"));
         names
-            .filter(|name| name.ends_with(".journal"))
-            .map(str::to_owned)
-            .collect()
     }
 
     pub(super) fn set_capacity(&self, bytes: u64) {

@@ -86,7 +86,8 @@ impl Life {
     fn step(&mut self) {
         match self.random.below(100) {
             0..37 => self.append(),
-            37..60 => self.write(),
+            37..55 => self.write(),
+            55..60 => self.look_ahead(),
             60..70 => self.seal(),
             70..78 => self.land(),
             78..84 => self.read_on(),
@@ -107,6 +108,15 @@ impl Life {
 
     fn write(&mut self) {
         self.open.as_mut().unwrap().1.round();
+    }
+
+    /// The thread that prepares the next segment's file does what it was asked for, if it was.
+    fn look_ahead(&mut self) {
+        self.write();
+        let shared = &self.journal().shared;
+        shared.ahead.prepare(&*shared.disk, &shared.folder, |_| true);
+        let bounded = self.disk.used() <= self.options.max_bytes + 4 * SEGMENT;
+        assert!(bounded || self.changing || self.failed, "{} bytes", self.disk.used());
     }
 
     fn append(&mut self) {
