@@ -1,4 +1,5 @@
 import json
+import socket
 import time
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -6,7 +7,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from headrace.bench.ingest.bodies import collections
-from headrace.bench.ingest.collector import acceptor, go
+from headrace.bench.ingest.collector import acceptor, floor, go
 from headrace.bench.ingest.store import BUCKET, store
 from headrace.bench.tools import GO
 from tests.processes import until
@@ -53,6 +54,28 @@ def test_the_service_in_go_refuses_what_is_no_collection(rig, need):
     with go(rig) as collector:
         assert status(collector.url, b"nonsense") == 400
         assert status(collector.url, method="GET") == 405
+
+
+def test_the_floor_answers_the_same_to_whatever_is_whole(rig, need):
+    need(GO)
+    with floor(rig) as collector:
+        address = collector.url.removeprefix("http://").rstrip("/").split(":")
+        with socket.create_connection(address, timeout=10) as client, client.makefile("rb") as answers:
+            # In pieces, and in one: each is answered once.
+            request = b"POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\nnonsense"
+            for piece in (request[:20], request[20:45], request[45:], request):
+                client.sendall(piece)
+                if piece.endswith(b"nonsense"):
+                    assert read_answer(answers) == 3
+
+
+def read_answer(answers):
+    """How many payloads the next answer says were accepted."""
+    length = 0
+    for line in iter(answers.readline, b"\r\n"):
+        if line.startswith(b"Content-Length: "):
+            length = int(line.split()[1])
+    return json.loads(answers.read(length))["accepted"]
 
 
 def test_an_upload_takes_as_long_as_the_store_is_told(rig, need):

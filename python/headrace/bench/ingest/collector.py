@@ -1,4 +1,4 @@
-"""Who takes collections: headrace and the usual shapes in Go, each alone on its core with a folder of its own."""
+"""Who takes collections: headrace, the usual shapes in Go and one that only answers, each alone on its core."""
 
 import contextlib
 import sys
@@ -83,6 +83,14 @@ def go(
     counts = ("-workers", str(workers), "-queue", str(queue))
     command = (compiled("collector"), "-listen", address, "-shape", shape, *counts, "-to", to)
     with _started(f"go-{shape}", command, rig, f"http://{address}/", environ) as collector:
+        yield collector
+
+
+@contextlib.contextmanager
+def floor(rig: Rig) -> Iterator[Collector]:
+    """The least that a server can do (`peers/go/floor`): a read and a write for each POST, and the same answer."""
+    address = f"127.0.0.1:{free_port()}"
+    with _started("floor", (compiled("floor"), "-listen", address), rig, f"http://{address}/") as collector:
         yield collector
 
 

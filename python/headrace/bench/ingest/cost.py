@@ -1,17 +1,21 @@
 """The cost of a POST: processor time of the service's processes by collections that it acknowledged.
 
 `ingest` compares accepting alone. Ours has synced each collection to its journal before it answers; the Go service
-decodes it and passes its payloads through a channel to workers that drop them. `ingest-landing` adds to ours all that
-it takes until each payload lies compressed in a folder, what is left over when the load ends included.
+decodes it and passes its payloads through a channel to workers that drop them. The floor reads and answers and does no
+more: what it takes is the kernel's part, which nobody can do without. It is shown, and ours isn't judged by it.
+`ingest-landing` adds to ours all that it takes until each payload lies compressed in a folder, what is left over when
+the load ends included.
 """
 
 import functools
 import re
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from headrace.bench.ingest.bodies import PAYLOADS
-from headrace.bench.ingest.collector import Landing, acceptor, folder, go, service
+from headrace.bench.ingest.collector import Collector, Landing, acceptor, floor, folder, go, service
 from headrace.bench.ingest.disk import syncs_a_second
 from headrace.bench.ingest.posting import Posted, post
 from headrace.bench.peer import HEADRACE
@@ -37,9 +41,9 @@ def accepting(rig: Rig) -> Sample:
     return _sample(used, done, f"{done.note()}, {disk}")
 
 
-def dropping(rig: Rig) -> Sample:
-    """The usual service in Go, whose workers have nothing to do."""
-    with go(rig) as collector:
+def dropping(start: Callable[[Rig], AbstractContextManager[Collector]], rig: Rig) -> Sample:
+    """One that keeps nothing."""
+    with start(rig) as collector:
         before = cpu_of([collector.process.pid])
         done = post(rig.generator, collector.url, rig.effort.seconds)
         used = cpu_of([collector.process.pid]) - before
@@ -73,14 +77,16 @@ def _sample(used: Cpu, done: Posted, note: str) -> Sample:
 
 
 OURS = (HEADRACE.tool, WRK)
-GO_PEER = Contestant("go", (GO, WRK), dropping)
+GO_PEER = Contestant("go", (GO, WRK), functools.partial(dropping, go))
+FLOOR = Contestant("floor", (GO, WRK), functools.partial(dropping, floor))
 
 ACCEPTING = Scenario(
     "ingest",
     "POST of 3 payloads: ours synced to disk before the reply, Go keeps nothing",
     MICROSECONDS,
-    (Contestant("headrace", OURS, accepting, ours=True), GO_PEER),
+    (Contestant("headrace", OURS, accepting, ours=True), GO_PEER, FLOOR),
     target=0.25,
+    against=(GO_PEER.name,),
 )
 LANDING = Scenario(
     "ingest-landing",
