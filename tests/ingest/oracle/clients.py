@@ -72,7 +72,14 @@ class Crowd:
 
     def hear(self, answer: str) -> None:
         """Until clients are told so once more: `accepted`, or the name of an error."""
+        with self.hearing(answer):
+            pass
+
+    @contextlib.contextmanager
+    def hearing(self, answer: str) -> Iterator[None]:
+        """The same, counted from the beginning of the block: what happens in it may be told at once."""
         before = self.heard(answer)
+        yield
         until(lambda: self.heard(answer) > before, what=f"answer {answer}")
 
     def heard(self, answer: str) -> int:

@@ -25,8 +25,8 @@ def test_a_sync_that_fails_for_a_moment_costs_a_segment(scenario, machine):
     with scenario.posted() as clients, scenario.life(environ=machine.environment) as service:
         for _ in range(3):
             clients.more(5)
-            machine.fail_once(".journal")
-            clients.hear("journal_failed")
+            with clients.hearing("journal_failed"):
+                machine.fail_once(".journal")
         clients.more(5)
         kill(service)
     scenario.settle()
