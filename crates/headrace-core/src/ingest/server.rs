@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Ingest,
-    collection::{self, Collection},
+    collection::{self, Collection, one_line},
     options::{Ack, Options},
 };
 use crate::{
@@ -80,15 +80,26 @@ impl Server {
         let key = self.local.key(exchange, stream, &collection.token, body)?;
         let numbers = match self.local.accepted_before(key.as_ref())? {
             Some(numbers) => numbers,
-            None => self.append(stream, key, &collection).await?,
+            None => self.append(stream, key, &collection, body).await?,
         };
         self.finish(exchange, collection.payloads.len(), numbers).await
     }
 
-    /// Appends and waits until it is safe, where that is asked for.
-    async fn append(&self, stream: u16, key: Option<Key>, collection: &Collection<'_>) -> Result<Appended, Stop> {
-        let lines: Vec<_> = collection.payloads.iter().copied().map(collection::one_line).collect();
-        let payloads: Vec<&[u8]> = lines.iter().map(AsRef::as_ref).collect();
+    /// Appends `collection`, which was read from `body`, and waits until it is safe, where that is asked for.
+    async fn append(
+        &self,
+        stream: u16,
+        key: Option<Key>,
+        collection: &Collection<'_>,
+        body: &[u8],
+    ) -> Result<Appended, Stop> {
+        let lines: Vec<_>;
+        let payloads: Vec<&[u8]> = if memchr::memchr2(b'\n', b'\r', body).is_none() {
+            collection.payloads.iter().map(|payload| payload.as_bytes()).collect()
+        } else {
+            lines = collection.payloads.iter().copied().map(one_line).collect();
+            lines.iter().map(AsRef::as_ref).collect()
+        };
         let record = Record {
             stream,
             key,
@@ -112,18 +123,22 @@ impl Server {
 
 async fn send_accepted(exchange: &mut impl Exchange, accepted: &Accepted) {
     let Accepted { payloads, numbers, ack } = accepted;
-    let text = match payloads {
-        0 => format!(
-            "{{\"accepted\": 0, \"first\": null, \"last\": null, \"ack\": \"{}\"}}\n",
-            ack.name()
-        ),
-        _ => format!(
-            "{{\"accepted\": {payloads}, \"first\": {}, \"last\": {}, \"ack\": \"{}\"}}\n",
-            numbers.first,
-            numbers.last,
-            ack.name()
-        ),
+    let (mut count, mut first, mut last) = (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
+    let (first, last) = match payloads {
+        0 => ("null", "null"),
+        _ => (first.format(numbers.first), last.format(numbers.last)),
     };
+    let parts = [
+        "{\"accepted\": ",
+        count.format(*payloads),
+        ", \"first\": ",
+        first,
+        ", \"last\": ",
+        last,
+        ", \"ack\": \"",
+        ack.name(),
+        "\"}\n",
+    ];
     let fields = [Field::new(b"Content-Type", JSON)];
-    send_whole(exchange, 200, fields.into_iter(), text.as_bytes()).await;
+    send_whole(exchange, 200, fields.into_iter(), parts.concat().as_bytes()).await;
 }
