@@ -53,7 +53,6 @@ const LOOK: Duration = Duration::from_millis(200);
 /// A sign of life for whoever follows and gets nothing.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-
 /// What all engine threads share of reading one log.
 pub struct Reading {
     search: Arc<Search>,

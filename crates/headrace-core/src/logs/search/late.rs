@@ -27,6 +27,7 @@ pub(super) fn survey(side: &Pieces<'_>, format: &Format) -> Result<Survey> {
             start = end + 1;
         }
     }
+    offsets.sort_unstable();
     Ok((offsets, times))
 }
 
@@ -40,6 +41,7 @@ pub(super) fn offsets(side: Option<&Pieces<'_>>) -> Result<Vec<u64>> {
         let found = lines.split(|byte| *byte == b'\n').filter_map(split);
         offsets.extend(found.map(|(offset, _)| offset));
     }
+    offsets.sort_unstable();
     Ok(offsets)
 }
 

@@ -129,10 +129,13 @@ impl Search {
 /// The place of a cursor in this search.
 fn resolve(cursor: Cursor, order: Order, files: &[Found<'_>]) -> Place {
     let Cursor { time, offset, .. } = cursor;
-    let spans = |times: Option<(i64, i64)>| times.is_some_and(|(first, last)| (first..=last).contains(&time));
-    let is_it =
-        |found: &Found<'_>| found.extent.id == cursor.file && (spans(found.extent.times) || spans(found.extent.late));
-    match (files.iter().position(is_it), order) {
+    let is_it = |found: &Found<'_>| found.extent.id == cursor.file;
+    // Should two files begin with the same line, entries of that very time may be left out, but none is told again.
+    let file = match order {
+        Order::OldestFirst => files.iter().rposition(is_it),
+        Order::NewestFirst => files.iter().position(is_it),
+    };
+    match (file, order) {
         (Some(file), _) => Place {
             time,
             file: file as u32,

@@ -18,6 +18,9 @@ use super::frames::SeekTable;
 /// What a probe of a plain file reads: small beside a file, large beside a line.
 const BLOCK: u64 = 64 << 10;
 
+/// What is read at first for the rest of a block's last line.
+const LINE: u64 = 512;
+
 /// A line that is longer is taken for the end of what can be read: entries are shorter, escaped too.
 const MAX_LINE: u64 = 64 << 20;
 
@@ -104,15 +107,16 @@ impl<'a> Pieces<'a> {
         into.clear();
         self.append(from, end, into)?;
         // Whether the last byte of the block ends a line decides where its last line ends.
-        let mut at = end;
+        let (mut at, mut step) = (end, LINE);
         while into.last().is_some_and(|last| *last != b'\n') && at < length && at - start < MAX_LINE {
-            let next = (at + BLOCK).min(length);
+            let next = (at + step).min(length);
             let known = into.len();
             self.append(at, next, into)?;
             if let Some(found) = memchr(b'\n', &into[known..]) {
                 into.truncate(known + found + 1);
             }
             at = next;
+            step = (2 * step).min(BLOCK);
         }
         if start == 0 {
             return Ok((0, at));

@@ -135,25 +135,39 @@ impl<'a> Stream<'a> {
 
 /// The piece to begin with.
 fn begin(main: &Pieces<'_>, late: &[u64], file: u32, ask: &Ask<'_>) -> Result<Option<usize>> {
-    let count = main.count();
-    // Where a late line is says nothing about lines in order.
+    let time = match ask.order {
+        Order::OldestFirst => ask.earliest(),
+        Order::NewestFirst => ask.until(),
+    };
+    let before = first_piece_from(main, late, ask.format, time)?;
+    let by_time = match ask.order {
+        Order::OldestFirst => Some(before.saturating_sub(1)).filter(|piece| *piece < main.count()),
+        Order::NewestFirst => before.checked_sub(1),
+    };
+    // Many pieces may be of the cursor's time; those that were told are passed over. Where a late line is says nothing
+    // about lines in order.
     let is_here = |after: &Place| after.file == file && late.binary_search(&after.offset).is_err();
-    let known = ask.after.filter(is_here).map(|after| main.holding(after.offset));
-    Ok(match ask.order {
-        Order::OldestFirst => {
-            let by_time = first_piece_from(main, late, ask.format, ask.earliest())?.saturating_sub(1);
-            Some(by_time.max(known.unwrap_or(0))).filter(|piece| *piece < count)
-        }
-        Order::NewestFirst => {
-            let by_time = first_piece_from(main, late, ask.format, ask.until())?.checked_sub(1);
-            by_time.map(|piece| piece.min(known.unwrap_or(piece)))
-        }
-    })
+    let (Some(begin), Some(after)) = (by_time, ask.after.filter(is_here)) else {
+        return Ok(by_time);
+    };
+    let known = main.holding(after.offset);
+    let is_of_time = |piece| starts(main, late, ask.format, piece).map(|starts| starts == Some(after.time));
+    Ok(Some(match ask.order {
+        Order::OldestFirst if (begin + 1..main.count()).contains(&known) && is_of_time(known)? => known,
+        Order::NewestFirst if known < begin && is_of_time(known + 1)? => known,
+        _ => begin,
+    }))
+}
+
+/// The time of the first line in order of a piece.
+fn starts(main: &Pieces<'_>, late: &[u64], format: &Format, piece: usize) -> Result<Option<i64>> {
+    let mut lines = Vec::new();
+    let start = main.read(piece, &mut lines)?;
+    Ok(first(&lines, start, late, format).map(|(time, _)| time))
 }
 
 /// The number of pieces whose first line in order is before `time`.
 fn first_piece_from(main: &Pieces<'_>, late: &[u64], format: &Format, time: i64) -> Result<usize> {
-    let mut lines = Vec::new();
     let (mut low, mut high) = (0, main.count());
     while low < high {
         let middle = low.midpoint(high);
@@ -163,9 +177,8 @@ fn first_piece_from(main: &Pieces<'_>, late: &[u64], format: &Format, time: i64)
             if probe == high {
                 break None;
             }
-            let start = main.read(probe, &mut lines)?;
-            match first(&lines, start, late, format) {
-                Some((found, _)) => break Some(found),
+            match starts(main, late, format, probe)? {
+                Some(found) => break Some(found),
                 None => probe += 1,
             }
         };
