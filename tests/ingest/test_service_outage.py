@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import socket
+from pathlib import Path
 
 import httpx
 import obstore
@@ -50,6 +53,25 @@ def test_a_store_that_is_away_delays_and_loses_nothing(tmp_path, store_port):
             service.until_landed(MENDED)
             assert landed(url) == ["after it went"]
         assert service.stop() == 0
+
+
+def test_a_stop_that_waits_for_the_store_waits_in_peace(tmp_path):
+    """Waiting takes no processor time: what the service used is far less than how long it waited."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        with ingest(tmp_path, "--drain", "5s", to=f"s3://{BUCKET}/raw", environ=environment(url)) as service:
+            service.accept(1)
+            with mute.accept()[0]:
+                before = cpu_seconds(service.process.pid)
+                assert service.stop() == 0
+                used = sum(os.times()[2:4]) - before
+    assert used < 1.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a child has used so far, and all before it."""
+    used = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(os.times()[2:4]) + sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_bucket_that_is_missing_holds_everything_and_is_told(tmp_path):

@@ -145,8 +145,7 @@ class Service:
             announce(self.listener.address, self.port.address)
         await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
         self.stop.asked.set()
-        landed = await self._finish()
-        pump.stop()
+        landed = await self._finish(pump)
         self.port.stop()
         for task in watching:
             task.cancel()
@@ -156,11 +155,12 @@ class Service:
         _raise_failure([landing, *watching])
         return landed
 
-    async def _finish(self) -> bool:
+    async def _finish(self, pump: EventPump) -> bool:
         """First requests, then payloads; nobody waits for a batch to grow meanwhile, least of all a client."""
         deadline = self.clock.monotonic() + self.drain
         self.landing.hurry()
         await asyncio.to_thread(self.engine.stop, self.drain)
+        pump.stop()
         hurry = asyncio.create_task(self.hurry.wait())
         ending = asyncio.create_task(self.landing.stop(max(0.0, deadline - self.clock.monotonic())))
         await asyncio.wait([ending, hurry], return_when=asyncio.FIRST_COMPLETED)

@@ -59,7 +59,7 @@ class EventPump:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread: soon after the engine has stopped, which from then on answers without waiting."""
         self._stopping.set()
         self._engine.wake()
         self._thread.join()
