@@ -2,7 +2,10 @@
 //! array piece by piece, each of them a line; what is refused is no collection to that reader either.
 #![no_main]
 
-use headrace_core::ingest::collection::{Collection, one_line, parse};
+use headrace_core::{
+    ingest::collection::{Collection, parse},
+    intake::one_line,
+};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,7 +28,7 @@ fn read(body: &[u8]) -> Option<Read> {
 
 /// The payloads as they are landed.
 fn lines(collection: &Collection) -> Vec<Vec<u8>> {
-    let lines = collection.payloads.iter().map(|each| one_line(each).into_owned());
+    let lines = collection.payloads.iter().map(|each| one_line(each).into_owned().into_bytes());
     lines.collect()
 }
 

@@ -27,6 +27,8 @@ __all__ = [
     "JournalStatus",
     "Limits",
     "Listener",
+    "LogOptions",
+    "LogServer",
     "LogShipper",
     "Packed",
     "Route",
@@ -265,7 +267,7 @@ class Engine:
 
     @property
     def threads(self) -> int: ...
-    def listen(self, address: str, handler: Balancer | IngestServer, *, tls: Tls | None = None) -> Listener:
+    def listen(self, address: str, handler: Balancer | IngestServer | LogServer, *, tls: Tls | None = None) -> Listener:
         """Binds in every thread and serves. Raises `AddressError` with what to do about it."""
 
     def probe(
@@ -625,6 +627,44 @@ class IngestServer:
     def __new__(cls, journal: Journal, options: IngestOptions | None = None) -> IngestServer: ...
     def set_retry_after(self, after: float) -> None:
         """What `Retry-After` says from now on, in seconds; it follows from how fast the queue drains."""
+
+@final
+class LogOptions:
+    """What a log server takes. Defaults and their precedents: docs/logs.md.
+
+    `tokens` are those that a request may carry, none for any; then calls of web pages are refused. `max_ahead` is how
+    many seconds an entry's time may lie ahead of this machine's clock. The others are those of `IngestOptions`.
+    """
+
+    def __new__(
+        cls,
+        *,
+        tokens: Sequence[str] = (),
+        max_ahead: float = 10.0,
+        max_length: int = 4194304,
+        max_reading: int = 268435456,
+        window: float = 600.0,
+        max_keys: int = 1000000,
+    ) -> LogOptions: ...
+
+@final
+class LogServer:
+    """The handler that takes log entries into a journal, answers when they are safe, and lets the log be read.
+
+    `file` is the log that is written, whose folder has the rotated ones; none: nothing can be read. `line` is the form
+    of its lines. Raises `ValueError` for a form that makes no sense.
+    """
+
+    def __new__(
+        cls,
+        journal: Journal,
+        options: LogOptions | None = None,
+        *,
+        file: str | PathLike[str] | None = None,
+        line: str | None = None,
+    ) -> LogServer: ...
+    def set_retry_after(self, after: float) -> None:
+        """What `Retry-After` says from now on, in seconds."""
 
 @final
 class LogShipper:

@@ -133,12 +133,14 @@ impl Distribution {
 pub enum Refused {
     BadRequest,
     Unauthorized,
+    Forbidden,
     NotFound,
     RequestTimeout,
     Conflict,
     ContentTooLarge,
     UriTooLong,
     UnsupportedCoding,
+    UnsupportedType,
     Unprocessable,
     HeadTooLarge,
     ExpectationFailed,
@@ -155,15 +157,17 @@ pub enum Refused {
 
 impl Refused {
     /// Each with its code and status, in the order of their definition.
-    pub const ALL: [(Self, &'static str, u16); 20] = [
+    pub const ALL: [(Self, &'static str, u16); 22] = [
         (Self::BadRequest, "bad_request", 400),
         (Self::Unauthorized, "unauthorized", 401),
+        (Self::Forbidden, "forbidden", 403),
         (Self::NotFound, "not_found", 404),
         (Self::RequestTimeout, "request_timeout", 408),
         (Self::Conflict, "conflict", 409),
         (Self::ContentTooLarge, "content_too_large", 413),
         (Self::UriTooLong, "uri_too_long", 414),
         (Self::UnsupportedCoding, "unsupported_content_coding", 415),
+        (Self::UnsupportedType, "unsupported_media_type", 415),
         (Self::Unprocessable, "idempotency_key_reused", 422),
         (Self::HeadTooLarge, "request_header_fields_too_large", 431),
         (Self::ExpectationFailed, "expectation_failed", 417),

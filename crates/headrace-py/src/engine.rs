@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headrace_core::{balancer, engine, ingest};
+use headrace_core::{balancer, engine, ingest, logs};
 use pyo3::prelude::*;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     event::Event,
     ingest::IngestServer,
     limits::Limits,
+    log_server::LogServer,
     tls::{ClientTls, Tls},
 };
 
@@ -23,6 +24,7 @@ pub(crate) struct Engine(engine::Engine);
 enum Handler<'py> {
     Balancer(PyRef<'py, Balancer>),
     Ingest(PyRef<'py, IngestServer>),
+    Logs(PyRef<'py, LogServer>),
 }
 
 #[pymethods]
@@ -56,6 +58,10 @@ impl Engine {
             }
             Handler::Ingest(ingest) => {
                 let source = Arc::new(ingest::Served(Arc::clone(&ingest.0)));
+                py.detach(|| self.0.listen(&address, &source, tls))
+            }
+            Handler::Logs(logs) => {
+                let source = Arc::new(logs::Served(Arc::clone(&logs.0)));
                 py.detach(|| self.0.listen(&address, &source, tls))
             }
         };

@@ -12,6 +12,7 @@ mod head;
 mod ingest;
 mod journal;
 mod limits;
+mod log_server;
 mod packing;
 mod shipper;
 mod slices;
@@ -37,6 +38,7 @@ mod _core {
         ingest::{IngestOptions, IngestServer},
         journal::{Journal, JournalStatus},
         limits::Limits,
+        log_server::{LogOptions, LogServer},
         packing::{Packed, pack, unpack},
         shipper::LogShipper,
         slices::{Seal, Slice, Span},

@@ -83,9 +83,11 @@ pub async fn send_whole<'f>(
 ) {
     let head = exchange.request().is_head();
     let length = body.len() as u64;
-    let framing = match head {
-        true => ReplyBody::Empty(Some(length)),
-        false => ReplyBody::Length(length),
+    let framing = match (status, head) {
+        // Such a response has no body, and says nothing of its length (RFC 9110, 8.6).
+        (204, _) => ReplyBody::Empty(None),
+        (_, true) => ReplyBody::Empty(Some(length)),
+        (_, false) => ReplyBody::Length(length),
     };
     exchange.start(status, reason(status).as_bytes(), fields, framing);
     let mut data = BytesMut::from(if head { &[] } else { body });

@@ -10,10 +10,7 @@ use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
 use super::scan;
-
-/// How deep the payloads may nest. Programs that read what has landed parse it recursively; Python's and most others'
-/// limits lie above this (`serde_json` has the same).
-pub const MAX_DEPTH: usize = 128;
+use crate::intake::{MAX_DEPTH, is_too_deep};
 
 /// How many characters of an error's beginning, and of its end, are told.
 const QUOTED: usize = 120;
@@ -112,45 +109,12 @@ pub(super) fn parse_with_serde(text: &str) -> Result<Collection<'_>, Malformed> 
     }
 }
 
-/// A payload without line ends. In valid JSON they stand only where a space may stand, never in a string (RFC 8259, 2).
-pub fn one_line(payload: &str) -> Cow<'_, [u8]> {
-    let bytes = payload.as_bytes();
-    match memchr::memchr2(b'\n', b'\r', bytes) {
-        None => Cow::Borrowed(bytes),
-        Some(_) => bytes
-            .iter()
-            .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
-            .collect(),
-    }
-}
-
-/// Whether valid JSON nests deeper than `MAX_DEPTH`.
-fn is_too_deep(json: &str) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return true;
-                }
-            }
-            b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::intake::one_line;
 
     fn payloads(body: &str) -> Vec<String> {
         let collection = parse(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
@@ -176,7 +140,7 @@ mod tests {
             let lines = each.payloads.iter().map(|payload| one_line(payload).into_owned());
             lines.collect::<Vec<_>>()
         });
-        assert_eq!(lines, Ok(vec![b"{   \"a\":  1 }".to_vec(), b"\"\\n\"".to_vec()]));
+        assert_eq!(lines, Ok(vec!["{   \"a\":  1 }".to_owned(), "\"\\n\"".to_owned()]));
     }
 
     #[test]

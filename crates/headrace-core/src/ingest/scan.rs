@@ -1,14 +1,15 @@
-//! A collection read in one pass: what JSON allows is checked, and nothing is built but the spans of the payloads.
+//! A collection read in one pass.
 //!
 //! It knows the plain case, which is nearly all there is, and takes nothing that it doesn't know for sure: whatever it
 //! answers with `None` is read again by `serde_json`, which finds out what is wrong with it, if anything. On what it
 //! takes the two agree; tests below hold it to that. It costs a quarter of the other.
 
-use super::collection::{Collection, MAX_DEPTH};
+use super::collection::Collection;
+use crate::intake::Scan;
 
 /// Reads a collection whose fields have plain names and texts without escapes, each of them once.
 pub(super) fn collection(text: &str) -> Option<Collection<'_>> {
-    let mut scan = Scan { text, at: 0 };
+    let mut scan = Scan::new(text);
     let (mut version, mut token, mut payloads) = (None, None, None);
     scan.space();
     scan.take(b'{')?;
@@ -19,18 +20,18 @@ pub(super) fn collection(text: &str) -> Option<Collection<'_>> {
         match name {
             "version" if version.is_none() => version = Some(scan.plain_text()?),
             "token" if token.is_none() => token = Some(scan.plain_text()?),
-            "data" if payloads.is_none() => payloads = Some(scan.payloads()?),
+            "data" if payloads.is_none() => payloads = Some(scan.elements()?),
             _ => return None,
         }
         scan.space();
-        match scan.next()? {
+        match scan.byte()? {
             b',' => {}
             b'}' => break,
             _ => return None,
         }
     }
     scan.space();
-    let whole = scan.at == text.len();
+    let whole = scan.is_at_end();
     let (version, token, payloads) = (version?.into(), token?.into(), payloads?);
     whole.then_some(Collection {
         version,
@@ -39,221 +40,13 @@ pub(super) fn collection(text: &str) -> Option<Collection<'_>> {
     })
 }
 
-struct Scan<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Scan<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then_some(())
-    }
-
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
-    }
-
-    /// Between a name and its value.
-    fn colon(&mut self) -> Option<()> {
-        self.space();
-        self.take(b':')?;
-        self.space();
-        Some(())
-    }
-
-    /// The text of a string that has no escapes.
-    fn plain_text(&mut self) -> Option<&'a str> {
-        let start = self.at + 1;
-        self.string()?;
-        let text = self.text.get(start..self.at - 1)?;
-        (!text.contains('\\')).then_some(text)
-    }
-
-    /// An array's elements, each as it stands there.
-    fn payloads(&mut self) -> Option<Vec<&'a str>> {
-        let mut payloads = Vec::new();
-        self.take(b'[')?;
-        self.space();
-        if self.peek()? == b']' {
-            self.at += 1;
-            return Some(payloads);
-        }
-        loop {
-            self.space();
-            let start = self.at;
-            self.value()?;
-            payloads.push(self.text.get(start..self.at)?);
-            self.space();
-            match self.next()? {
-                b',' => {}
-                b']' => return Some(payloads),
-                _ => return None,
-            }
-        }
-    }
-
-    /// Any value that nests no deeper than `MAX_DEPTH`.
-    fn value(&mut self) -> Option<()> {
-        // A bit for each level: whether it is an object.
-        let (mut depth, mut objects) = (0, 0u128);
-        loop {
-            match self.peek()? {
-                b'"' => self.string()?,
-                b'-' | b'0'..=b'9' => self.number()?,
-                b'{' | b'[' if depth == MAX_DEPTH => return None,
-                opening @ (b'{' | b'[') => {
-                    let object = opening == b'{';
-                    self.at += 1;
-                    self.space();
-                    if self.peek()? == if object { b'}' } else { b']' } {
-                        self.at += 1;
-                    } else {
-                        depth += 1;
-                        objects = objects << 1 | u128::from(object);
-                        if object {
-                            self.name()?;
-                        }
-                        continue;
-                    }
-                }
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
-                _ => return None,
-            }
-            // A value has ended, and with it perhaps those around it.
-            loop {
-                if depth == 0 {
-                    return Some(());
-                }
-                self.space();
-                match (self.next()?, objects & 1 == 1) {
-                    (b',', object) => {
-                        self.space();
-                        if object {
-                            self.name()?;
-                        }
-                        break;
-                    }
-                    (b'}', true) | (b']', false) => {
-                        depth -= 1;
-                        objects >>= 1;
-                    }
-                    _ => return None,
-                }
-            }
-        }
-    }
-
-    fn name(&mut self) -> Option<()> {
-        self.string()?;
-        self.colon()
-    }
-
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.text.as_bytes()[self.at..].starts_with(word).then_some(())?;
-        self.at += word.len();
-        Some(())
-    }
-
-    /// RFC 8259, 6.
-    fn number(&mut self) -> Option<()> {
-        if self.peek()? == b'-' {
-            self.at += 1;
-        }
-        match self.next()? {
-            b'0' => {}
-            b'1'..=b'9' => self.digits(),
-            _ => return None,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.some_digits()?;
-        }
-        Some(())
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self) -> Option<()> {
-        let start = self.at;
-        self.digits();
-        (self.at > start).then_some(())
-    }
-
-    /// RFC 8259, 7.
-    fn string(&mut self) -> Option<()> {
-        self.take(b'"')?;
-        loop {
-            self.skip_plain();
-            match self.next()? {
-                b'"' => return Some(()),
-                b'\\' => self.escape()?,
-                0..0x20 => return None,
-                _ => {}
-            }
-        }
-    }
-
-    /// Eight bytes at a time, up to the first quote, backslash or control character among eight of them. A byte of the
-    /// sums below is marked if it is one of these, and so may be some of those behind it, but none before.
-    fn skip_plain(&mut self) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        let is = |word: u64, byte: u8| {
-            let differs = word ^ (ONES * u64::from(byte));
-            differs.wrapping_sub(ONES) & !differs
-        };
-        while let Some(eight) = self.text.as_bytes()[self.at..].first_chunk() {
-            let word = u64::from_le_bytes(*eight);
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let marked = (is(word, b'"') | is(word, b'\\') | control) & HIGH;
-            if marked != 0 {
-                self.at += marked.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-    }
-
-    fn escape(&mut self) -> Option<()> {
-        match self.next()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => (0..4).try_for_each(|_| self.next()?.is_ascii_hexdigit().then_some(())),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::{prelude::*, sample::Index};
     use serde_json::{Value, json};
 
     use super::{super::collection::parse_with_serde, *};
+    use crate::intake::MAX_DEPTH;
 
     fn agrees(body: &str) -> Result<(), TestCaseError> {
         if let Some(scanned) = collection(body) {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Ingest,
-    collection::{self, Collection, one_line},
+    collection::{self, Collection},
     options::{Ack, Options},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         fields::Field,
         reply::send_whole,
     },
-    intake::{JSON, Local, Stop, refuse, refuse_with},
+    intake::{JSON, Local, Stop, one_line, refuse, refuse_with},
     journal::{Appended, Key, Record},
     metrics::Refused,
 };
@@ -98,7 +98,7 @@ impl Server {
             collection.payloads.iter().map(|payload| payload.as_bytes()).collect()
         } else {
             lines = collection.payloads.iter().copied().map(one_line).collect();
-            lines.iter().map(AsRef::as_ref).collect()
+            lines.iter().map(|line| line.as_bytes()).collect()
         };
         let record = Record {
             stream,

@@ -2,7 +2,8 @@
 //! that is safe.
 //!
 //! Reading order: `options` (bounds), `refusal` (how a request ends that is not accepted), `keys` (a request that is sent again),
-//! `waiting` (how the journal wakes a request), `local` (an engine thread's side, which a handler stands on).
+//! `waiting` (how the journal wakes a request), `local` (an engine thread's side, which a handler stands on); `scan` and `text`
+//! (JSON, read without building anything).
 //!
 //! Invariants
 //! - nothing that was acknowledged as safe lives anywhere but in the journal;
@@ -13,6 +14,8 @@ mod keys;
 mod local;
 mod options;
 mod refusal;
+mod scan;
+mod text;
 mod waiting;
 
 use std::{
@@ -34,6 +37,8 @@ pub use self::{
     local::Local,
     options::Options,
     refusal::{JSON, Refusal, Stop, refuse, refuse_with},
+    scan::{MAX_DEPTH, Scan},
+    text::{is_too_deep, one_line, sound, unescape},
 };
 use crate::{
     engine::Thread,

@@ -5,20 +5,30 @@
 //! ```
 //!
 //! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
-//! call a time and a level), `line` (entries as text), `shipper` (how entries leave the process that logs them), `filter` and `search`
-//! (entries found again), `reading` with `parameters` and `readers` (the calls that do).
+//! call a time and a level), `batch` (the entries of one body) with the forms that it may have, `json`, `loki` and `otlp`, `server`
+//! (one request) with `options` and `access`; `line` (entries as text), `shipper` (how entries leave the process that logs them),
+//! `filter` and `search` (entries found again), `reading` with `parameters` and `readers` (the calls that do).
 
+mod access;
+pub mod batch;
 pub mod calendar;
 pub mod entry;
 pub mod filter;
+pub mod json;
 pub mod level;
 pub mod line;
+pub mod loki;
+mod options;
+pub mod otlp;
 mod parameters;
 mod readers;
 pub mod reading;
 pub mod search;
+mod server;
 pub mod shipper;
 pub mod timestamp;
 
 pub use entry::{Entry, Mark};
+pub use options::Options;
+pub use server::{Logs, Served, Server};
 pub use shipper::{LogShipper, ShipperCounts, ShipperOptions};

@@ -1,0 +1,263 @@
+//! JSON read in one pass: what it allows is checked, and nothing is built but the spans of what is in it.
+//!
+//! It takes what `serde_json` takes (RFC 8259), but for values that nest deeper than `MAX_DEPTH`.
+
+/// How deep a value may nest. Programs that read what has landed parse it recursively; Python's and most others' limits lie
+/// above this (`serde_json` has the same).
+pub const MAX_DEPTH: usize = 128;
+
+/// A place in a JSON text. What a call answers with `None` is not JSON, or too deep; the place is then of no use any more.
+pub struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    pub fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub fn byte(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    pub fn take(&mut self, byte: u8) -> Option<()> {
+        (self.byte()? == byte).then_some(())
+    }
+
+    pub fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// Between a name and its value.
+    pub fn colon(&mut self) -> Option<()> {
+        self.space();
+        self.take(b':')?;
+        self.space();
+        Some(())
+    }
+
+    /// The text of a string that has no escapes.
+    pub fn plain_text(&mut self) -> Option<&'a str> {
+        let start = self.at + 1;
+        self.string()?;
+        let text = self.text.get(start..self.at - 1)?;
+        (!text.contains('\\')).then_some(text)
+    }
+
+    /// An array's elements, each as it stands there.
+    pub fn elements(&mut self) -> Option<Vec<&'a str>> {
+        let mut elements = Vec::new();
+        self.array(|scan| {
+            elements.push(scan.spanned()?);
+            Some(())
+        })?;
+        Some(elements)
+    }
+
+    /// An array whose elements `each` takes, from the first byte of one to behind its last.
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(b'[')?;
+        self.space();
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            self.space();
+            each(self)?;
+            self.space();
+            match self.byte()? {
+                b',' => {}
+                b']' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// An object: `each` gets its names and values, each as it stands there, quotes and escapes included.
+    pub fn object(&mut self, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+        self.take(b'{')?;
+        self.space();
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            self.space();
+            let start = self.at;
+            self.string()?;
+            let name = self.text.get(start..self.at)?;
+            self.colon()?;
+            each(name, self.spanned()?);
+            self.space();
+            match self.byte()? {
+                b',' => {}
+                b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Any value, as it stands there.
+    pub fn spanned(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        self.value()?;
+        self.text.get(start..self.at)
+    }
+
+    /// Any value that nests no deeper than `MAX_DEPTH`.
+    pub fn value(&mut self) -> Option<()> {
+        // A bit for each level: whether it is an object.
+        let (mut depth, mut objects) = (0, 0u128);
+        loop {
+            match self.peek()? {
+                b'"' => self.string()?,
+                b'-' | b'0'..=b'9' => self.number()?,
+                b'{' | b'[' if depth == MAX_DEPTH => return None,
+                opening @ (b'{' | b'[') => {
+                    let object = opening == b'{';
+                    self.at += 1;
+                    self.space();
+                    if self.peek()? == if object { b'}' } else { b']' } {
+                        self.at += 1;
+                    } else {
+                        depth += 1;
+                        objects = objects << 1 | u128::from(object);
+                        if object {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                }
+                b't' => self.word(b"true")?,
+                b'f' => self.word(b"false")?,
+                b'n' => self.word(b"null")?,
+                _ => return None,
+            }
+            // A value has ended, and with it perhaps those around it.
+            loop {
+                if depth == 0 {
+                    return Some(());
+                }
+                self.space();
+                match (self.byte()?, objects & 1 == 1) {
+                    (b',', object) => {
+                        self.space();
+                        if object {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        depth -= 1;
+                        objects >>= 1;
+                    }
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    fn name(&mut self) -> Option<()> {
+        self.string()?;
+        self.colon()
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        self.text.as_bytes()[self.at..].starts_with(word).then_some(())?;
+        self.at += word.len();
+        Some(())
+    }
+
+    /// RFC 8259, 6.
+    fn number(&mut self) -> Option<()> {
+        if self.peek()? == b'-' {
+            self.at += 1;
+        }
+        match self.byte()? {
+            b'0' => {}
+            b'1'..=b'9' => self.digits(),
+            _ => return None,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.some_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) {
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+    }
+
+    fn some_digits(&mut self) -> Option<()> {
+        let start = self.at;
+        self.digits();
+        (self.at > start).then_some(())
+    }
+
+    /// RFC 8259, 7.
+    fn string(&mut self) -> Option<()> {
+        self.take(b'"')?;
+        loop {
+            self.skip_plain();
+            match self.byte()? {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                0..0x20 => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Eight bytes at a time, up to the first quote, backslash or control character among eight of them. A byte of the
+    /// sums below is marked if it is one of these, and so may be some of those behind it, but none before.
+    fn skip_plain(&mut self) {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let is = |word: u64, byte: u8| {
+            let differs = word ^ (ONES * u64::from(byte));
+            differs.wrapping_sub(ONES) & !differs
+        };
+        while let Some(eight) = self.text.as_bytes()[self.at..].first_chunk() {
+            let word = u64::from_le_bytes(*eight);
+            let control = word.wrapping_sub(ONES * 0x20) & !word;
+            let marked = (is(word, b'"') | is(word, b'\\') | control) & HIGH;
+            if marked != 0 {
+                self.at += marked.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += 8;
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        match self.byte()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => (0..4).try_for_each(|_| self.byte()?.is_ascii_hexdigit().then_some(())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The entries of one body: those that are taken, encoded one behind the other, and what is wrong with the others.
+
+use std::borrow::Cow;
+
+use super::{
+    calendar::SECOND,
+    entry::{Entry, Mark},
+    level,
+    timestamp::Told,
+};
+use crate::intake::unescape;
+
+/// How many of those that are refused are told about.
+const MOST_ERRORS: usize = 100;
+
+/// The moment a body is read at.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Nanoseconds since 1970.
+    pub now: i64,
+    /// How far ahead of it an entry's time may lie.
+    pub max_ahead: i64,
+}
+
+/// What is wrong with an entry.
+pub type Wrong = Cow<'static, str>;
+
+/// An entry as its form tells it.
+#[derive(Debug, Default)]
+pub struct Draft<'a> {
+    pub time: Option<Told>,
+    /// The time as it was told, a JSON value.
+    pub said: &'a str,
+    pub level: Cow<'a, str>,
+    pub source: Cow<'a, str>,
+    pub message: Cow<'a, str>,
+    /// The members of a JSON object, without its braces.
+    pub fields: String,
+}
+
+#[derive(Debug)]
+pub struct Batch {
+    arrival: Arrival,
+    encoded: Vec<u8>,
+    /// Where each taken entry ends in `encoded`.
+    ends: Vec<usize>,
+    refused: usize,
+    errors: Vec<(usize, Wrong)>,
+}
+
+impl Batch {
+    pub fn new(arrival: Arrival) -> Self {
+        Self {
+            arrival,
+            encoded: Vec::new(),
+            ends: Vec::new(),
+            refused: 0,
+            errors: Vec::new(),
+        }
+    }
+
+    /// Forgets all that was added.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.arrival);
+    }
+
+    /// Adds an entry, or what is wrong with it.
+    pub fn add(&mut self, draft: Result<Draft<'_>, Wrong>) {
+        match draft {
+            Ok(draft) => self.take(draft),
+            Err(wrong) => {
+                if self.errors.len() < MOST_ERRORS {
+                    self.errors.push((self.ends.len() + self.refused, wrong));
+                }
+                self.refused += 1;
+            }
+        }
+    }
+
+    fn take(&mut self, mut draft: Draft<'_>) {
+        let (time, mark) = self.arrival.judge(draft.time);
+        if mark == Mark::Clamped {
+            push_field(&mut draft.fields, "\"timestamp\"", draft.said);
+        }
+        if !draft.fields.is_empty() {
+            draft.fields.insert(0, '{');
+            draft.fields.push('}');
+        }
+        let entry = Entry {
+            time,
+            mark,
+            level: &draft.level,
+            source: &draft.source,
+            message: &draft.message,
+            fields: &draft.fields,
+        };
+        entry.encode(&mut self.encoded);
+        self.ends.push(self.encoded.len());
+    }
+
+    /// How many are taken.
+    pub fn accepted(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn refused(&self) -> usize {
+        self.refused
+    }
+
+    /// The first of those that are refused: the place of each in the body, from 0 on, and why.
+    pub fn errors(&self) -> &[(usize, Wrong)] {
+        &self.errors
+    }
+
+    /// The taken ones, encoded.
+    pub fn entries(&self) -> Vec<&[u8]> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        let spans = starts.zip(&self.ends);
+        spans.map(|(start, &end)| &self.encoded[start..end]).collect()
+    }
+}
+
+impl Arrival {
+    pub fn new(now: i64, max_ahead: std::time::Duration) -> Self {
+        let max_ahead = max_ahead.as_nanos().min(i64::MAX as u128) as i64;
+        Self { now, max_ahead }
+    }
+
+    /// The time that an entry has from now on. What cannot be counted, or lies ahead of all clocks, is that of the
+    /// arrival.
+    fn judge(&self, told: Option<Told>) -> (i64, Mark) {
+        match told {
+            None => (self.now, Mark::Undated),
+            Some(Told::At(time)) if time <= self.now.saturating_add(self.max_ahead) => (time, Mark::None),
+            Some(_) => (self.now, Mark::Clamped),
+        }
+    }
+}
+
+/// Adds a member to those of an object; `name` is quoted, both are JSON.
+pub fn push_field(fields: &mut String, name: &str, value: &str) {
+    if !fields.is_empty() {
+        fields.push(',');
+    }
+    fields.push_str(name);
+    fields.push(':');
+    fields.push_str(value);
+}
+
+/// A JSON value as text: what a string says, any other value as it stands; `null` is nothing.
+pub fn text(value: &str) -> Cow<'_, str> {
+    match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) => unescape(inner),
+        None if value == "null" => "".into(),
+        None => value.into(),
+    }
+}
+
+/// The level that is meant by a name or a number, of syslog or of Python; unknown ones stay as they came.
+pub fn level_of(text: Cow<'_, str>) -> Cow<'_, str> {
+    let number = text.parse().ok().and_then(level::numbered);
+    match number.or_else(|| level::named(&text)) {
+        Some(name) => name.into(),
+        None => text,
+    }
+}
+
+/// Ten seconds: clocks of machines that are kept in time at all lie closer together.
+pub const MAX_AHEAD: std::time::Duration = std::time::Duration::from_nanos(10 * SECOND as u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_774_000_000 * SECOND;
+
+    fn taken(time: Option<Told>) -> (i64, Mark, String) {
+        let mut batch = Batch::new(Arrival::new(NOW, MAX_AHEAD));
+        batch.add(Ok(Draft {
+            time,
+            said: "\"later\"",
+            ..Draft::default()
+        }));
+        let entry = batch.entries().first().and_then(|bytes| Entry::decode(bytes));
+        entry.map_or_else(Default::default, |entry| {
+            (entry.time, entry.mark, entry.fields.to_owned())
+        })
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_that_of_the_arrival_and_what_was_said_is_kept() {
+        let kept = r#"{"timestamp":"later"}"#.to_owned();
+        let clamped = (NOW, Mark::Clamped, kept);
+        assert_eq!(taken(Some(Told::At(NOW + 10 * SECOND + 1))), clamped);
+        assert_eq!(taken(Some(Told::Beyond)), clamped);
+        assert_eq!(taken(Some(Told::At(i64::MAX))), clamped);
+        assert_eq!(taken(None), (NOW, Mark::Undated, String::new()));
+        for time in [NOW + 10 * SECOND, NOW, 0, i64::MIN] {
+            assert_eq!(taken(Some(Told::At(time))), (time, Mark::None, String::new()));
+        }
+    }
+
+    #[test]
+    fn errors_tell_the_place_and_only_the_first_are_told() {
+        let mut batch = Batch::new(Arrival::new(NOW, MAX_AHEAD));
+        for _ in 0..200 {
+            batch.add(Ok(Draft::default()));
+            batch.add(Err("bad".into()));
+        }
+        assert_eq!((batch.accepted(), batch.refused()), (200, 200));
+        let places: Vec<_> = batch.errors().iter().map(|(place, _)| *place).collect();
+        assert_eq!(places, (0..100).map(|n| 2 * n + 1).collect::<Vec<_>>());
+        assert_eq!(batch.entries().len(), 200);
+    }
+}

@@ -1,0 +1,234 @@
+//! One request to the collector: entries are read, put into the journal, and acknowledged when they are safe there.
+//!
+//! | call | body | answer |
+//! |---|---|---|
+//! | `POST /` | entries of our own (`json`) | 200 with counts and what is wrong with which |
+//! | `POST /loki/api/v1/push` | Loki's (`loki`) | 204 |
+//! | `POST /v1/logs` | OTLP's (`otlp`) | 200, `partialSuccess` where some were refused |
+//! | `GET /search`, `GET /tail` | | what was written (`reading`) |
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    access,
+    batch::{Arrival, Batch},
+    json::{self, Malformed},
+    loki,
+    options::Options,
+    otlp,
+    reading::Reading,
+};
+use crate::{
+    engine::{Source, Thread},
+    http::{
+        exchange::{Exchange, Handler},
+        fields::Field,
+        reply::send_whole,
+    },
+    intake::{Intake, JSON, Local, Stop, refuse, refuse_with},
+    journal::{Journal, Record},
+    metrics::Refused,
+};
+
+/// The journal's only stream.
+const STREAM: u16 = 0;
+
+/// What all engine threads share of one log server.
+pub struct Logs {
+    options: Options,
+    intake: Arc<Intake>,
+    reading: Option<Arc<Reading>>,
+}
+
+impl Logs {
+    /// Remembers the idempotency keys that the journal still has. Without `reading` nothing can be read back.
+    pub fn new(journal: Arc<Journal>, options: Options, reading: Option<Arc<Reading>>) -> Arc<Self> {
+        let intake = Intake::new(journal, options.intake.clone());
+        Arc::new(Self {
+            options,
+            intake,
+            reading,
+        })
+    }
+
+    /// What `Retry-After` says from now on.
+    pub fn set_retry_after(&self, after: Duration) {
+        self.intake.set_retry_after(after);
+    }
+}
+
+/// The source of an engine's handlers.
+pub struct Served(pub Arc<Logs>);
+
+impl Source for Served {
+    type Handler = Server;
+
+    fn handler(&self, thread: &Rc<Thread>) -> Rc<Server> {
+        Rc::new(Server {
+            logs: Arc::clone(&self.0),
+            local: self.0.intake.local(thread),
+        })
+    }
+}
+
+/// An engine thread's side of the service.
+pub struct Server {
+    logs: Arc<Logs>,
+    local: Local,
+}
+
+/// Whose form a body has, and the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Own,
+    Loki,
+    Otlp,
+}
+
+impl Form {
+    fn at(path: &[u8]) -> Option<Self> {
+        match path {
+            b"/" => Some(Self::Own),
+            b"/loki/api/v1/push" => Some(Self::Loki),
+            b"/v1/logs" => Some(Self::Otlp),
+            _ => None,
+        }
+    }
+
+    fn read(self, body: &[u8], batch: &mut Batch) -> Result<(), Malformed> {
+        match self {
+            Self::Own => json::read(body, batch),
+            Self::Loki => loki::read(body, batch),
+            Self::Otlp => otlp::read(body, batch),
+        }
+    }
+}
+
+impl Handler for Server {
+    async fn handle<X: Exchange>(&self, exchange: &mut X) {
+        let began = Instant::now();
+        let outcome = self.answer(exchange).await;
+        self.local.end(exchange, began, outcome).await;
+    }
+}
+
+impl Server {
+    async fn answer(&self, exchange: &mut impl Exchange) -> Result<(), Stop> {
+        let request = exchange.request();
+        access::check(request, &self.logs.options.tokens)?;
+        match (request.path(), &self.logs.reading) {
+            (b"/search", Some(reading)) => return reading.search(exchange).await,
+            (b"/tail", Some(reading)) => return reading.tail(exchange, &self.local.thread).await,
+            _ => {}
+        }
+        let Some(form) = Form::at(request.path()) else {
+            let why = "Entries are posted to /, /loki/api/v1/push or /v1/logs, and read at /search and /tail.";
+            return Err(refuse(Refused::NotFound, why));
+        };
+        if request.method() != b"POST" {
+            let why = "Entries are posted: use POST.";
+            return Err(refuse_with(Refused::MethodNotAllowed, why, b"Allow", b"POST"));
+        }
+        self.collect(exchange, form).await
+    }
+
+    async fn collect(&self, exchange: &mut impl Exchange, form: Form) -> Result<(), Stop> {
+        if form != Form::Own && is_protobuf(exchange) {
+            let why = "Only the JSON form is understood: send Content-Type: application/json.";
+            return Err(refuse_with(
+                Refused::UnsupportedType,
+                why,
+                b"Accept",
+                b"application/json",
+            ));
+        }
+        let coding = self.local.admit(exchange)?;
+        let body = self.local.read(exchange, coding).await?;
+        let mut batch = Batch::new(Arrival::new(now(), self.logs.options.max_ahead));
+        form.read(&body, &mut batch)
+            .map_err(|why| refuse(Refused::BadRequest, why))?;
+        if batch.accepted() > 0 {
+            self.store(exchange, form, &body, &batch).await?;
+        }
+        self.local.thread.buffers.give(body);
+        if batch.accepted() == 0 && batch.refused() > 0 {
+            self.local.thread.counters().refuse(Refused::BadRequest);
+        }
+        send_verdict(exchange, form, &batch).await;
+        Ok(())
+    }
+
+    async fn store(&self, exchange: &mut impl Exchange, form: Form, body: &[u8], batch: &Batch) -> Result<(), Stop> {
+        let key = self.local.key(exchange, form as u16, "", body)?;
+        if self.local.accepted_before(key.as_ref())?.is_none() {
+            let record = Record {
+                stream: STREAM,
+                key,
+                payloads: &batch.entries(),
+            };
+            self.local.append(record, true).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn send_verdict(exchange: &mut impl Exchange, form: Form, batch: &Batch) {
+    let (accepted, refused) = (batch.accepted(), batch.refused());
+    let status = match form {
+        _ if accepted == 0 && refused > 0 => 400,
+        Form::Loki => 204,
+        _ => 200,
+    };
+    let text = match (form, status) {
+        (Form::Loki, 204) => String::new(),
+        (Form::Otlp, 200) => partial_success(batch),
+        _ => verdict(batch),
+    };
+    let kind = [Field::new(b"Content-Type", JSON)]
+        .into_iter()
+        .filter(|_| !text.is_empty());
+    send_whole(exchange, status, kind, text.as_bytes()).await;
+}
+
+fn verdict(batch: &Batch) -> String {
+    let (accepted, refused) = (batch.accepted(), batch.refused());
+    if refused == 0 {
+        return format!("{{\"accepted\": {accepted}, \"refused\": 0, \"errors\": []}}\n");
+    }
+    let errors: Vec<_> = batch
+        .errors()
+        .iter()
+        .map(|(index, error)| serde_json::json!({"index": index, "error": error}))
+        .collect();
+    let mut verdict = serde_json::json!({"accepted": accepted, "refused": refused, "errors": errors});
+    if accepted == 0 {
+        verdict["error"] = Refused::BadRequest.code().into();
+        verdict["message"] = "No entry could be taken; errors tell why.".into();
+    }
+    format!("{verdict}\n")
+}
+
+/// `ExportLogsServiceResponse`.
+fn partial_success(batch: &Batch) -> String {
+    let Some((_, why)) = batch.errors().first() else {
+        return "{}\n".to_owned();
+    };
+    let partial = serde_json::json!({"rejectedLogRecords": batch.refused().to_string(), "errorMessage": why});
+    format!("{}\n", serde_json::json!({"partialSuccess": partial}))
+}
+
+/// Clients of Loki and of OpenTelemetry have a binary form too.
+fn is_protobuf(exchange: &impl Exchange) -> bool {
+    let kind = exchange.request().fields().get(b"content-type").unwrap_or_default();
+    memchr::memmem::find(&kind.to_ascii_lowercase(), b"protobuf").is_some()
+}
+
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
