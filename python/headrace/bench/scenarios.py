@@ -4,7 +4,8 @@ from headrace.bench.crowd import CROWD
 from headrace.bench.idle import IDLE
 from headrace.bench.ingest.scenarios import INGEST
 from headrace.bench.latency import LATENCY
+from headrace.bench.logs.scenarios import LOGS
 from headrace.bench.proxied import PROXIED
 from headrace.bench.stack import STACK
 
-SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST)
+SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS)

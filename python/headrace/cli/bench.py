@@ -36,6 +36,8 @@ SCENARIO, one or more of these, or all:
   ingest-durable           a durable acknowledgement, beside NATS JetStream
   ingest-shapes            more payloads than can be uploaded, over time
   ingest-soak              memory and queue while it lands, over time
+  logs-handler             what a handler adds to a log call
+  logs-handler-tail        the longest of them
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))
