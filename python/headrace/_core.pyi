@@ -598,6 +598,65 @@ class Journal:
         """Makes what was appended safe; appends and notes are refused from now on."""
 
 @final
+class LogFileStatus:
+    """How a log file does."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong at the moment, in words; empty while nothing is. Entries wait in the journal meanwhile."""
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait in the window."""
+
+    @property
+    def waiting_bytes(self) -> int: ...
+    @property
+    def length(self) -> int:
+        """Of the file, in bytes."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counted since it was opened.
+
+        `lines` written, how many of them `late`, their `bytes`; `unreadable` payloads of the journal; `flushes`;
+        `rotations`; `failures`, attempts to go on included.
+        """
+
+@final
+class LogFile:
+    r"""The file that entries in a journal are written to, by a thread of its own, in order of their times.
+
+    Example:
+        file = LogFile(journal, "log/log.txt", checkpoint="journal/order.checkpoint")
+        file.close(3.0)
+
+    An entry waits `window` seconds for earlier ones; what comes later still is written at once and told in the side
+    file, `log.txt.late`, a line each: its place in the file, a semicolon, the line. `line` is `"json"` or a template of
+    `{time}` (`{time:ms}`, `:us`, `:ns`), `{level}`, `{source}`, `{message}`, `{fields}`. At most `window_bytes` (up to
+    2 GiB) wait in memory. A file of `rotate_bytes`, or of another day, gets a name by the time of its first entry, as
+    `log-20261123-154000-0001.txt`. `checkpoint` is kept beside the journal: what is in the file, whatever crashes.
+
+    Raises `ValueError` for a template that cannot be read back, `JournalError` for a checkpoint that cannot be read. A
+    file that cannot be opened or written is no error: `status` tells, and it is tried again each second.
+    """
+
+    def __new__(
+        cls,
+        journal: Journal,
+        path: str | PathLike[str],
+        *,
+        checkpoint: str | PathLike[str],
+        line: str = "{time};{level};{source};{message}",
+        window: float = 2.0,
+        window_bytes: int = 268435456,
+        rotate_bytes: int = 104857600,
+    ) -> LogFile: ...
+    def status(self) -> LogFileStatus: ...
+    def close(self, drain: float) -> None:
+        """Writes on for up to `drain` seconds until nothing waits, then ends. What waits then stays in the journal."""
+
+@final
 class IngestOptions:
     """What an ingest server takes, and when it answers. Defaults and their precedents: docs/ingest.md.
 

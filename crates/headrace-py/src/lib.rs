@@ -12,6 +12,7 @@ mod head;
 mod ingest;
 mod journal;
 mod limits;
+mod log_file;
 mod log_server;
 mod packing;
 mod shipper;
@@ -38,6 +39,7 @@ mod _core {
         ingest::{IngestOptions, IngestServer},
         journal::{Journal, JournalStatus},
         limits::Limits,
+        log_file::{LogFile, LogFileStatus},
         log_server::{LogOptions, LogServer},
         packing::{Packed, pack, unpack},
         shipper::LogShipper,

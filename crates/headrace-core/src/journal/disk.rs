@@ -8,7 +8,7 @@
 use std::{
     any::Any,
     fmt, fs, io,
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -27,6 +27,8 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Cuts the file.
     fn truncate(&self, length: u64) -> io::Result<()>;
     fn length(&self) -> io::Result<u64>;
+    /// What tells it from every other file that there is, whatever its name: device and number.
+    fn identity(&self) -> io::Result<(u64, u64)>;
 }
 
 /// Files in folders.
@@ -158,5 +160,10 @@ impl File for fs::File {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+
+    fn identity(&self) -> io::Result<(u64, u64)> {
+        let metadata = self.metadata()?;
+        Ok((metadata.dev(), metadata.ino()))
     }
 }

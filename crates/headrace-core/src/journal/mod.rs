@@ -36,6 +36,8 @@ mod recovery;
 mod scan;
 mod seals;
 mod segment;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -52,7 +54,7 @@ use std::{
 pub use backlog::Range;
 pub use gather::{Payload, Query, Slice, Span};
 pub use options::{Options, WallClock};
-pub use reader::{Keyed, Reader};
+pub use reader::{Arrival, Keyed, Reader};
 pub use record::{Key, MAX_RECORD, Record};
 pub use recovery::{Damage, Recovery};
 pub use seals::Seal;
@@ -270,6 +272,14 @@ impl Journal {
         }
         state.readers -= 1;
         state.is_readable(number)
+    }
+
+    /// How far all is known of what was appended: the time, in milliseconds since 1970, before which nothing was or will
+    /// be appended that cannot be read yet. None while `number` or a later one can be read.
+    pub fn horizon(&self, number: u64) -> Option<u64> {
+        let state = self.shared.state();
+        // Under the lock, as the times of records are taken.
+        state.horizon(number, (self.shared.options.clock)())
     }
 
     pub fn status(&self) -> Status {

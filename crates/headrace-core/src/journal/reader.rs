@@ -3,7 +3,7 @@
 //! A reader remembers where in which segment it is. What it finds is handed out as `gather` has it, or packed as it is
 //! read. Holes that a disk made since the journal was opened are passed over and counted.
 
-use std::{io, sync::Arc};
+use std::{io, ops::ControlFlow, sync::Arc};
 
 use super::{
     backlog::Range,
@@ -15,6 +15,15 @@ use super::{
     state::Shared,
 };
 use crate::pack::Packer;
+
+/// One payload as a visitor sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival<'a> {
+    pub number: u64,
+    /// Milliseconds since 1970 at which it was appended.
+    pub time: u64,
+    pub bytes: &'a [u8],
+}
 
 /// A record that came with an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +127,31 @@ impl Reader {
             }
         }
         Ok(batch.done())
+    }
+
+    /// Shows the next payloads that are safe to `visit`, of all streams, until it breaks off: then the next read begins
+    /// with the payload that it broke off at. The same after an error with the one that could not be read.
+    pub fn visit(&mut self, mut visit: impl FnMut(Arrival<'_>) -> ControlFlow<()>) -> io::Result<()> {
+        loop {
+            let Some((position, head)) = self.record().inspect_err(|_| self.cursor = None)? else {
+                return Ok(());
+            };
+            let Some(Cursor { walk, .. }) = &mut self.cursor else {
+                return Ok(());
+            };
+            let (next, time) = (self.next, head.time);
+            let broken_off = (head.first..)
+                .zip(record::payloads(walk.body()))
+                .filter(|(number, _)| *number >= next)
+                .find(|&(number, bytes)| visit(Arrival { number, time, bytes }).is_break())
+                .map(|(number, _)| number);
+            if let Some(number) = broken_off {
+                self.next = number;
+                walk.rewind(position, &head);
+                return Ok(());
+            }
+            self.next = head.last() + 1;
+        }
     }
 
     /// Shows the records with keys to `visit`, from here to the end, landed ones that are still there among them.

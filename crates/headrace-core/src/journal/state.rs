@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) queue: Queue,
     /// What the writer has taken and not finished: payloads, bytes.
     pub(super) writing: (u64, u64),
+    /// When the first of it was appended.
+    pub(super) writing_since: u64,
     /// The number of the next payload.
     pub(super) next: u64,
     /// The highest number that is safe.
@@ -84,6 +86,13 @@ pub(super) struct State {
     pub(super) readers: usize,
     /// Whether segments may have become removable.
     pub(super) landed: bool,
+}
+
+impl Queue {
+    /// When the first of it was appended.
+    pub(super) fn since(&self) -> Option<u64> {
+        (!self.records.is_empty()).then(|| record::unplaced(&self.records).time)
+    }
 }
 
 type Listener = Box<dyn Fn() + Send + Sync>;
@@ -175,6 +184,15 @@ impl State {
     /// Whether there is something to read at or above `number`.
     pub(super) fn is_readable(&self, number: u64) -> bool {
         self.safe >= number
+    }
+
+    /// See [`super::Journal::horizon`].
+    pub(super) fn horizon(&self, number: u64, now: u64) -> Option<u64> {
+        if self.is_readable(number) {
+            return None;
+        }
+        let writing = (self.writing.0 > 0).then_some(self.writing_since);
+        Some(writing.or(self.queue.since()).unwrap_or(now).min(now))
     }
 
     /// The segment that has `number`, or the first one after it that has any. An empty one may yet be replaced.

@@ -108,6 +108,7 @@ impl Writer {
         let queue = std::mem::take(&mut state.queue);
         state.queue.records = std::mem::take(&mut self.buffer);
         state.writing = (queue.payloads, queue.records.len() as u64);
+        state.writing_since = queue.since().unwrap_or_default();
         Work {
             records: queue.records,
             waiting: queue.waiting,

@@ -6,13 +6,16 @@
 //!
 //! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
 //! call a time and a level), `batch` (the entries of one body) with the forms that it may have, `json`, `loki` and `otlp`, `server`
-//! (one request) with `options` and `access`; `line` (entries as text), `shipper` (how entries leave the process that logs them),
-//! `filter` and `search` (entries found again), `reading` with `parameters` and `readers` (the calls that do).
+//! (one request) with `options` and `access`; `line` (entries as text), `window` (their order), `file` with `writer` (from the
+//! journal to the file), `checkpoint`, `output`, `rotation`; `shipper` (how entries leave the process that logs them), `filter` and
+//! `search` (entries found again), `reading` with `parameters` and `readers` (the calls that do).
 
 mod access;
 pub mod batch;
 pub mod calendar;
+mod checkpoint;
 pub mod entry;
+pub mod file;
 pub mod filter;
 pub mod json;
 pub mod level;
@@ -20,15 +23,20 @@ pub mod line;
 pub mod loki;
 mod options;
 pub mod otlp;
+mod output;
 mod parameters;
 mod readers;
 pub mod reading;
+mod rotation;
 pub mod search;
 mod server;
 pub mod shipper;
 pub mod timestamp;
+pub mod window;
+mod writer;
 
 pub use entry::{Entry, Mark};
+pub use file::LogFile;
 pub use options::Options;
 pub use server::{Logs, Served, Server};
 pub use shipper::{LogShipper, ShipperCounts, ShipperOptions};

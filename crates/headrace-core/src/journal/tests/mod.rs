@@ -4,7 +4,6 @@
 mod basics;
 mod damage;
 mod faults;
-mod simulated;
 mod simulation;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A disk in memory that keeps apart what was written and what is safe.
+//! For tests: a disk in memory that keeps apart what was written and what is safe.
 //!
 //! A crash keeps any part of what was not synced, in pieces of a sector: a write may arrive in part, a later one without
 //! an earlier one, a name without its file's bytes or the other way round. A failed sync leaves any part of the file
@@ -17,9 +17,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-pub(super) use self::random::Random;
+pub(crate) use self::random::Random;
 use self::{content::Content, names::Names};
-use super::super::disk::{Disk, File};
+use super::disk::{Disk, File};
 
 struct World {
     random: Random,
@@ -43,7 +43,7 @@ struct World {
 }
 
 #[derive(Clone)]
-pub(super) struct SimulatedDisk(Arc<Mutex<World>>);
+pub(crate) struct SimulatedDisk(Arc<Mutex<World>>);
 
 impl fmt::Debug for SimulatedDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +52,7 @@ impl fmt::Debug for SimulatedDisk {
 }
 
 impl SimulatedDisk {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(World {
             random: Random(seed),
             files: BTreeMap::new(),
@@ -75,62 +75,62 @@ impl SimulatedDisk {
     }
 
     /// After so many more calls the disk is dead until the next crash.
-    pub(super) fn die_after(&self, calls: u64) {
+    pub(crate) fn die_after(&self, calls: u64) {
         self.world().calls_left = Some(calls);
     }
 
-    pub(super) fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.world().calls_left == Some(0)
     }
 
     /// One call in `times` fails of those that change something: writes, syncs, names. 0: none.
-    pub(super) fn fail_changes(&self, times: u64) {
+    pub(crate) fn fail_changes(&self, times: u64) {
         self.world().failing_changes = times;
     }
 
     /// The same for those that read.
-    pub(super) fn fail_reads(&self, times: u64) {
+    pub(crate) fn fail_reads(&self, times: u64) {
         self.world().failing_reads = times;
     }
 
     /// After `calls` more that change something, one fails for want of room.
-    pub(super) fn fail_change_after(&self, calls: u64) {
+    pub(crate) fn fail_change_after(&self, calls: u64) {
         self.world().changes_left = Some(calls);
     }
 
-    pub(super) fn before_lock(&self, act: impl FnOnce() + Send + 'static) {
+    pub(crate) fn before_lock(&self, act: impl FnOnce() + Send + 'static) {
         self.world().before_lock = Some(Box::new(act));
     }
 
     /// The names of all files, in order.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let world = self.world();
         let names = world.names.paths().filter_map(|path| path.file_name()?.to_str());
         names.map(str::to_owned).collect()
     }
 
     /// The names of segments, in order.
-    pub(super) fn segments(&self) -> Vec<String> {
+    pub(crate) fn segments(&self) -> Vec<String> {
         let mut names = self.names();
         names.retain(|name| name.ends_with(".journal"));
         names
     }
 
-    pub(super) fn set_capacity(&self, bytes: u64) {
+    pub(crate) fn set_capacity(&self, bytes: u64) {
         self.world().capacity = bytes;
     }
 
-    pub(super) fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.world().used()
     }
 
     /// How many bytes were read since this was asked the last time.
-    pub(super) fn take_bytes_read(&self) -> u64 {
+    pub(crate) fn take_bytes_read(&self) -> u64 {
         std::mem::take(&mut self.world().bytes_read)
     }
 
     /// The power goes: what was not safe may be there or not, piece by piece.
-    pub(super) fn lose_power(&self) {
+    pub(crate) fn lose_power(&self) {
         let mut world = self.world();
         let World {
             random, files, names, ..
@@ -144,12 +144,12 @@ impl SimulatedDisk {
     }
 
     /// The process is killed: the kernel still has all that was written.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.world().begin_age();
     }
 
     /// Changes one bit of any file; false where there is nothing to change.
-    pub(super) fn flip_a_bit(&self, random: &mut Random) -> bool {
+    pub(crate) fn flip_a_bit(&self, random: &mut Random) -> bool {
         let mut world = self.world();
         let files: Vec<u64> = world.names.files().into_iter().collect();
         let file = files.get(random.below(files.len() as u64) as usize);
@@ -405,5 +405,9 @@ impl File for Handle {
 
     fn length(&self) -> io::Result<u64> {
         self.call(|_, content| Ok(content.seen().len() as u64))
+    }
+
+    fn identity(&self) -> io::Result<(u64, u64)> {
+        self.call(|_, _| Ok((0, self.file)))
     }
 }

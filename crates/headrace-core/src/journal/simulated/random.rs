@@ -1,9 +1,9 @@
 /// Numbers that look random, the same ones for the same seed (splitmix64).
 #[derive(Debug, Clone)]
-pub(in super::super) struct Random(pub(in super::super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(in super::super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -12,12 +12,12 @@ impl Random {
     }
 
     /// A number below `bound`; 0 where there is none.
-    pub(in super::super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
     /// True once in `times`.
-    pub(in super::super) fn once_in(&mut self, times: u64) -> bool {
+    pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 }
