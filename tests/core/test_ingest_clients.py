@@ -7,7 +7,7 @@ import time
 import pytest
 
 from .ingest_service import Http2Poster, collection, post, told
-from .wire import chunked, eventually, request
+from .wire import chunked, eventually, refuses, request
 
 GOOD = collection({"a": "x" * 100}).encode()
 BOTH = pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
@@ -167,3 +167,21 @@ def test_an_upload_that_is_refused_unread_says_whether_the_connection_goes_on(st
     long = post(client, b" " * 500_000)
     assert long.status == 413
     assert ("connection" in long) != http2
+
+
+def test_a_request_that_is_complete_when_it_stops_is_told_so(start_ingest, in_background):
+    service = start_ingest()
+    client = service.client()
+    whole = request("POST", "/", f"Content-Length: {len(GOOD)}", body=GOOD)
+    client.send(whole[:20])
+    # One thread takes both: what came before has been read when this is answered.
+    assert service.post(GOOD).status == 200
+    stopping = in_background(service.engine.stop, 30.0)
+    assert eventually(lambda: refuses(service.listener.address))
+    client.send(whole[20:])
+    reply = client.response()
+    assert (reply.status, told(reply)["error"]) == (503, "stopping")
+    assert int(reply["retry-after"]) >= 1
+    assert client.rest() == b""
+    assert stopping.result() is True
+    assert len(service.kept()) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from .app_server import Connection, Gate, echoes
 from .http2 import head
-from .wire import PATIENCE, Client, eventually, reply, request
+from .wire import PATIENCE, eventually, refuses, reply, request
 
 
 @pytest.fixture
@@ -21,14 +21,6 @@ def held(start_server, start_balancer):
     assert eventually(lambda: gate.waiting == 1)
     yield proxy, gate, client
     gate.open()
-
-
-def refuses(address: str) -> bool:
-    try:
-        Client(address).close()
-    except ConnectionError:  # a reset for one that was waiting to be accepted
-        return True
-    return False
 
 
 def test_with_nothing_to_do_it_stops_at_once(start_server, start_balancer):

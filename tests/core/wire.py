@@ -288,3 +288,12 @@ def eventually(condition: Callable[[], object], within: float = PATIENCE) -> boo
             return False
         time.sleep(0.005)
     return True
+
+
+def refuses(address: str) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        Client(address).close()
+    except ConnectionError:  # a reset for one that was waiting to be accepted
+        return True
+    return False

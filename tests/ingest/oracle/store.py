@@ -8,6 +8,7 @@ import contextlib
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -169,6 +170,15 @@ def halving_answers(request: Handler) -> None:
 def refusing_what_it_stored(request: Handler) -> None:
     request.store_body()
     request.refuse(500, "InternalError")
+
+
+def picky(request: Handler) -> None:
+    """Every other key is one that it never takes."""
+    if zlib.crc32(request.key.encode()) % 2:
+        request.keep()
+    else:
+        _take(request)
+        request.refuse(400, "EntityTooLarge")
 
 
 def _take(request: Handler) -> None:

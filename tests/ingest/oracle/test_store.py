@@ -11,6 +11,7 @@ from ..service_process import until  # noqa: TID252
 from . import store as faults
 from .ledger import Verdict
 from .scenario import Scenario, kill
+from .shelf import dead_letters
 from .store import BUCKET, Handler, Store
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
@@ -123,3 +124,46 @@ def test_payloads_that_each_become_an_object_survive_lost_answers_and_kills(scen
         store.fault = Handler.keep
         scenario.settle()
     judge(scenario, store)
+
+
+@pytest.mark.parametrize("objects", ["batch", "each"])
+def test_what_a_store_never_takes_is_set_aside_and_lands_once_it_is_given_back(scenario, store, objects):
+    scenario.environ["HEADRACE_INGEST_OBJECTS"] = objects
+    store.fault = faults.picky
+    with store.serving():
+        with scenario.life() as service:
+            with scenario.posted() as clients:
+                clients.more(10)
+                until(lambda: service.status()["set_aside"] >= 10, what="payloads that are set aside")
+                clients.more(10)
+            service.until_landed()
+            assert service.stop() == 0
+        judge(scenario, store)
+        store.fault = Handler.keep
+        give_back(scenario)
+    judge(scenario, store)
+
+
+def test_a_kill_amid_refusals_loses_nothing(scenario, store):
+    with store.serving():
+        store.fault = faults.picky
+        with scenario.posted() as clients:
+            for _ in range(3):
+                with scenario.life() as service:
+                    clients.more(5)
+                    until(
+                        lambda service=service: service.status()["set_aside"] >= 5, what="payloads that are set aside"
+                    )
+                    kill(service)
+        store.fault = Handler.keep
+        give_back(scenario)
+    judge(scenario, store)
+
+
+def give_back(scenario):
+    """One more life, in which all dead letters are given to the store again: none is left."""
+    with scenario.life() as service:
+        service.until_landed()
+        assert service.admin.post("/replay").raise_for_status().json()["refused"] == 0
+        assert service.stop() == 0
+    assert list(dead_letters(scenario.state)) == []
