@@ -15,6 +15,7 @@ from headrace.state import StateFolder
 URL_VARIABLE: Final = "HEADRACE_LOGS_URL"
 TOKEN_VARIABLE: Final = "HEADRACE_LOGS_TOKEN"  # noqa: S105 - the variable's name, not its value
 DEFAULT: Final = "https://127.0.0.1:6000"
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def destination(
     """
     url = checked(url or environ.get(URL_VARIABLE) or DEFAULT)
     folder = _state(state, environ)
-    found = token if token is not None else environ.get(TOKEN_VARIABLE) or _token(folder, environ)
+    near = urlsplit(url).hostname in LOOPBACK
+    found = token if token is not None else environ.get(TOKEN_VARIABLE) or _token(folder, environ, create=near)
     authority = _authority(ca, folder) if url.startswith("https:") else None
     spill = folder.path / "logs" / "spill" / re.sub(r"[^A-Za-z0-9.]+", "-", url) if folder else None
     return Destination(url, found or "", authority, spill)
@@ -67,9 +69,10 @@ def _state(flag: str | Path | None, environ: Mapping[str, str]) -> StateFolder |
         return None
 
 
-def _token(folder: StateFolder | None, environ: Mapping[str, str]) -> str | None:
+def _token(folder: StateFolder | None, environ: Mapping[str, str], *, create: bool) -> str | None:
+    """A program may start before its machine's collector did: whoever comes first makes the token of both."""
     try:
-        return folder.token(environ=environ) if folder else None
+        return folder.token(create=create, environ=environ) if folder else None
     except HeadraceError:
         return None
 
