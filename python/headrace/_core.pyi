@@ -27,6 +27,8 @@ __all__ = [
     "JournalStatus",
     "Limits",
     "Listener",
+    "LogFile",
+    "LogFileStatus",
     "LogOptions",
     "LogServer",
     "LogShipper",

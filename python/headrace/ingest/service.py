@@ -21,10 +21,9 @@ from headrace.ingest.core import client_limits, node_name, open_journal, server_
 from headrace.ingest.corejournal import CoreJournal
 from headrace.ingest.deadletters import DeadLetters
 from headrace.ingest.delivery import Delivery
-from headrace.ingest.intake import IntakeCollector
 from headrace.ingest.landing import Landing, Plan
 from headrace.ingest.manifest import Manifest
-from headrace.ingest.metrics import LandingCollector
+from headrace.ingest.metrics import PREFIX, LandingCollector
 from headrace.ingest.noting import NotingSink
 from headrace.ingest.pulse import Pulse
 from headrace.ingest.streams import streams
@@ -33,6 +32,7 @@ from headrace.ingest.workers import MOST_WORKERS
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import CertificateWatch, Shown
+from headrace.service.intake import IntakeCollector
 from headrace.service.lifecycle import EventPump, Stop, allow_open_files
 from headrace.settings import IngestSettings
 from headrace.sinks import Sink
@@ -90,7 +90,10 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     pulse = Pulse(
         journal.status, engine.counters, landing, tally, queue=settings.queue, tell=server.set_retry_after, clock=clock
     )
-    collectors = (IntakeCollector(engine.counters, journal.status), LandingCollector(tally, _gauges(landing, letters)))
+    collectors = (
+        IntakeCollector(PREFIX, engine.counters, journal.status),
+        LandingCollector(tally, _gauges(landing, letters)),
+    )
     access = Access(token, credentials.names, open=settings.open)
     admin = Admin(
         pulse, landing, letters, NotingSink(sink, manifest), collectors, access, ready=lambda: not stop.asked.is_set()

@@ -9,6 +9,7 @@ from headrace.settings.sections import (
     ClientLimits,
     ForwardingOptions,
     IngestSettings,
+    LogsSettings,
     Section,
     TlsSettings,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Effective",
     "ForwardingOptions",
     "IngestSettings",
+    "LogsSettings",
     "Section",
     "TlsSettings",
     "explain",

@@ -202,6 +202,41 @@ class IngestSettings(ClientLimits):
 
 
 @dataclass(frozen=True)
+class LogsSettings(ClientLimits):
+    """`headrace logs collect`."""
+
+    name = "logs"
+
+    address: Annotated[str, ADDRESS, "where entries are posted and read; port 0 picks a free one"] = "0.0.0.0:6000"
+    plain: Annotated[bool, SWITCHED, "plain HTTP/1.1 in place of TLS"] = False
+    cert: Annotated[tuple[Path, ...], PATHS, "certificate files (PEM chains), one for each name shown by SNI"] = ()
+    key: Annotated[tuple[Path, ...], PATHS, "their private keys, in the same order"] = ()
+    admin: Annotated[str, ADDRESS, "the admin address: status and metrics"] = "127.0.0.1:6001"
+    open: Annotated[bool, SWITCHED, "ask no token; with an address on loopback only"] = False
+    token: Annotated[str | None, TEXT, "the token of both ports; unset takes the state folder's"] = None
+    threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
+    url: Annotated[str | None, TEXT, "the collector that `tail` and `search` ask; unset: https://127.0.0.1:6000"] = None
+    file: Annotated[Path, PATH, "the file that entries are written to, in the order of their time"] = Path(
+        "log/log.txt"
+    )
+    line: Annotated[str, TEXT, "how a line looks: a template of {time}, {level}, {source}, {message}, or json"] = (
+        "{time};{level};{source};{message}"
+    )
+    window: Annotated[float, SPAN, "how long an entry waits for earlier ones"] = 2.0
+    window_bytes: Annotated[int, BYTE_SIZE, "most bytes of entries that wait in memory"] = 268435456
+    max_ahead: Annotated[float, SPAN, "how far ahead of this machine's clock an entry's time may lie"] = 10.0
+    rotate_bytes: Annotated[int, BYTE_SIZE, "a file of this size gets a name, and the next one begins"] = 104857600
+    max_length: Annotated[int, BYTE_SIZE, "largest body, decoded too"] = 4194304
+    max_reading: Annotated[int, BYTE_SIZE, "bytes of all bodies that are being read at once"] = 268435456
+    key_window: Annotated[float, SPAN, "how long an Idempotency-Key is remembered"] = 600.0
+    max_keys: Annotated[int, whole(1), "most keys that are remembered"] = 1000000
+    queue: Annotated[int, whole(1), "most entries that wait in the journal to be written"] = 100000000
+    journal_bytes: Annotated[int, JOURNAL_SIZE, "most bytes of the journal"] = 8589934592
+    reserve: Annotated[int, BYTE_SIZE, "bytes of the journal's disk that are left to others"] = 268435456
+    drain: Annotated[float, SPAN, "longest time to finish requests and to write, once a stop was asked for"] = 30.0
+
+
+@dataclass(frozen=True)
 class TlsSettings(Section):
     """The certificates that the local authority makes."""
 
@@ -211,4 +246,10 @@ class TlsSettings(Section):
     renewal: Annotated[float, SPAN, "time between two looks whether a certificate is about to expire"] = 3600.0
 
 
-SECTIONS: tuple[type[Section], ...] = (BalancerSettings, AppSettings, IngestSettings, TlsSettings)
+SECTIONS: tuple[type[Section], ...] = (
+    BalancerSettings,
+    AppSettings,
+    LogsSettings,
+    IngestSettings,
+    TlsSettings,
+)

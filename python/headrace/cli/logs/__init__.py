@@ -6,6 +6,7 @@ from headrace.cli import VerbGroup
 from headrace.cli.options import examples
 
 VERBS = {
+    "collect": "Run the collector.",
     "tail": "Print the last entries, and follow.",
     "search": "Find entries in all files.",
 }
@@ -15,7 +16,9 @@ VERBS = {
     cls=VerbGroup,
     verbs=VERBS,
     package=__name__,
-    epilog=examples("headrace logs tail -f --level WARNING", "headrace logs search timeout --since 1h"),
+    epilog=examples(
+        "headrace logs collect", "headrace logs tail -f --level WARNING", "headrace logs search timeout --since 1h"
+    ),
 )
 def command() -> None:
-    """Follow and search what was logged everywhere."""
+    """Collect what is logged everywhere into one file in order of time; follow and search it."""

@@ -13,6 +13,7 @@ from headrace.cli.output import as_json, progress
 from headrace.logs.destination import destination
 from headrace.logs.display import shown
 from headrace.logs.reader import Entry, Reader, Wanted
+from headrace.settings import LogsSettings, load
 
 
 def asking_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +36,8 @@ def asking_options(function: Callable[..., None]) -> Callable[..., None]:
         asked = Wanted(
             text, ignore_case, level, source, request_id, options.pop("since", None), options.pop("until", None)
         )
-        place = destination(url, token=token, ca=ca, state=common.state_flag)
+        settings = load(LogsSettings, {"url": url, "token": token}, file=common.settings_file)
+        place = destination(settings.url, token=settings.token, ca=ca, state=common.state_flag)
         function(common=common, wanted=asked, reader=Reader(place, warn=progress), **options)
 
     wrapped = common_options(with_wanted)
