@@ -77,7 +77,7 @@ class Writer(threading.Thread):
 def test_each_acknowledged_entry_is_in_the_file_once_and_order_is_broken_by_marked_lines_only(tmp_path):
     port = free_port()
     flags = ["--address", f"127.0.0.1:{port}", "--line", "{time:ns};{source};{message}", "--rotate-bytes", "64k"]
-    flags += ["--max-ahead", "10s", "--window", "1s"]
+    flags += ["--window", "1s"]
     writers: list[Writer] = []
     for life in range(KILLS + 1):
         with collector(tmp_path, *flags) as service:
