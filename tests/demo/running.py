@@ -12,7 +12,7 @@ import httpx
 
 from tests.processes import HEADRACE, environment, until
 
-FREE_PORTS = ("--port", "0", "--admin-port", "0", "--blog-port", "0", "--data-port", "0")
+FREE_PORTS = ("--port", "0", "--admin-port", "0", "--blog-port", "0", "--data-port", "0", "--logs-port", "0")
 START = 60.0  # seconds; two cores may carry a lot beside it
 MARK = "HEADRACE_DEMO_MARK"
 

@@ -109,7 +109,9 @@ def test_what_was_written_is_there_at_the_next_start_and_other_posts_beside_it(d
 def test_a_second_demo_on_taken_ports_says_which_and_how_to_choose_others(demo):
     first = demo()
     public = first.url.rsplit(":", 1)[1]
-    second = demo(ports=("--port", public, "--admin-port", "0", "--blog-port", "0", "--data-port", "0"))
+    second = demo(
+        ports=("--port", public, "--admin-port", "0", "--blog-port", "0", "--data-port", "0", "--logs-port", "0")
+    )
     assert second.wait() == 1
     (line,) = second.err.read_text().splitlines()
     assert line.startswith(f"headrace: error: port {public} is taken; choose others: headrace demo --port ")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -7,7 +9,9 @@ PAGE = '<span class="protocol">HTTP/2</span><a href="/posts/a"><p data-server="1
 
 
 def visitor(respond, servers=1):
-    return Visitor(httpx.Client(transport=httpx.MockTransport(respond), base_url="https://blog"), servers)
+    return Visitor(
+        httpx.Client(transport=httpx.MockTransport(respond), base_url="https://blog"), servers, Path("log.txt")
+    )
 
 
 def page(**options):
@@ -46,3 +50,10 @@ def test_an_app_server_that_shows_an_older_post_is_told():
 def test_a_forged_form_that_is_taken_is_told():
     with pytest.raises(VisitError, match="answered with 200"):
         visitor(lambda _request: page()).forge()
+
+
+def test_a_log_that_does_not_tell_of_the_visit_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr("headrace.demo.visit.PATIENCE", 0.05)
+    client = httpx.Client(transport=httpx.MockTransport(lambda _request: page()), base_url="https://blog")
+    with pytest.raises(VisitError, match=r"log\.txt doesn't tell of the visit"):
+        Visitor(client, 1, tmp_path / "log.txt").read_log()

@@ -19,6 +19,7 @@ from headrace.errors import OperationError
 if TYPE_CHECKING:
     from headrace.demo.stage import Scene
 
+LAST_LINES = 10
 NEEDS = ("jinja2", "markdown_it", "python_multipart")
 
 
@@ -27,7 +28,7 @@ NEEDS = ("jinja2", "markdown_it", "python_multipart")
         "headrace demo                                     # https://localhost:2000",
         "headrace demo --posts ~/notes --workers 4",
         "headrace demo --check                             # a scripted visit instead",
-        "headrace demo --port 2100 --admin-port 2101 --blog-port 3100 --data-port 4100",
+        "headrace demo --port 2100 --admin-port 2101 --blog-port 3100 --data-port 4100 --logs-port 6100",
     )
 )
 @click.option("--posts", type=click.Path(path_type=Path), metavar="FOLDER", help="Show the Markdown files in FOLDER.")
@@ -57,6 +58,14 @@ NEEDS = ("jinja2", "markdown_it", "python_multipart")
     show_default=True,
     help="The data service's.",
 )
+@click.option(
+    "--logs-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=6000,
+    show_default=True,
+    help="The central log's.",
+)
 @click.option("--check", is_flag=True, help="Visit it by a script, print a line for each step, exit 0 or 1.")
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @common_options
@@ -69,11 +78,14 @@ def command(
     admin_port: int,
     blog_port: int,
     data_port: int,
+    logs_port: int,
     *,
     check: bool,
     no_browser: bool,
 ) -> None:
-    """Run a blog behind the balancer: a data service, a balancer and two app servers, each its own process.
+    """Run a blog behind the balancer: a data service, a balancer, two app servers and a central log.
+
+    Each is a process of its own.
 
     Port 0 picks a free one. Posts that you write are kept in STATE/demo.
     """
@@ -88,7 +100,7 @@ def command(
 
     folder = posts.expanduser().resolve() if posts else OWN_POSTS
     read_posts(folder)
-    ports = settle(Ports(port, admin_port, blog_port, data_port), host, workers)
+    ports = settle(Ports(port, admin_port, blog_port, data_port, logs_port), host, workers)
     scene = Scene(common.state.path, ports, host, workers, folder, common.log_level)
     if not asyncio.run(_play(scene, common, check=check, browser=not no_browser)):
         click.get_current_context().exit(1)
@@ -103,13 +115,20 @@ async def _play(scene: "Scene", common: Common, *, check: bool, browser: bool) -
         if stage.stopped:
             return not check
         if check:
-            return await stage.perform(lambda: visit(scene.url, scene.ca, scene.workers, click.echo))
+            return await stage.perform(lambda: visit(scene.url, scene.ca, scene.workers, scene.log, click.echo))
         _announce(scene, common)
         if browser and _can_show():
             await asyncio.to_thread(webbrowser.open, scene.url)
         await stage.until_stopped()
         progress("stopping: the app servers leave, then the others end; a second signal stops at once")
+    _show_last_lines(scene)
     return True
+
+
+def _show_last_lines(scene: "Scene") -> None:
+    """How the visitor meets the central log: it is complete once all have ended."""
+    lines = scene.log.read_text("utf-8", errors="replace").splitlines() if scene.log.exists() else []
+    progress("\n".join([f"\nthe last lines of {scene.log}:", *lines[-LAST_LINES:]]))
 
 
 def _announce(scene: "Scene", common: Common) -> None:

@@ -4,7 +4,7 @@ import errno
 import random
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from headrace.errors import OperationError, UsageError
 
@@ -21,14 +21,16 @@ class Ports:
     admin: int = 2001
     blog: int = 3000
     data: int = 4000
+    logs: int = 6000
 
     def options(self) -> str:
         """The command line options that choose these."""
-        return f"--port {self.public} --admin-port {self.admin} --blog-port {self.blog} --data-port {self.data}"
+        inner = f"--blog-port {self.blog} --data-port {self.data} --logs-port {self.logs}"
+        return f"--port {self.public} --admin-port {self.admin} {inner}"
 
     def all(self, workers: int) -> list[int]:
         """Each single port."""
-        return [self.public, self.admin, *range(self.blog, self.blog + workers), self.data]
+        return [self.public, self.admin, *range(self.blog, self.blog + workers), self.data, self.logs]
 
 
 def settle(ports: Ports, host: str, workers: int) -> Ports:
@@ -37,12 +39,13 @@ def settle(ports: Ports, host: str, workers: int) -> Ports:
     Raises `OperationError` when one is taken, and says which and how to choose others; `UsageError` for numbers that
     are too high or doubled.
     """
-    free = _row(host, workers + 3) if 0 in vars(ports).values() else 0
+    free = _row(host, workers + 4) if 0 in vars(ports).values() else 0
     chosen = Ports(
         public=ports.public or free,
         admin=ports.admin or free + 1,
-        blog=ports.blog or free + 3,
+        blog=ports.blog or free + 4,
         data=ports.data or free + 2,
+        logs=ports.logs or free + 3,
     )
     every = chosen.all(workers)
     if max(every) > HIGHEST:
@@ -61,12 +64,10 @@ def settle(ports: Ports, host: str, workers: int) -> Ports:
 def _shifted(ports: Ports, host: str, workers: int) -> Ports:
     """The same a few hundred higher, where all are free."""
     for step in range(100, 10_000, 100):
-        moved = replace(
-            ports, public=ports.public + step, admin=ports.admin + step, blog=ports.blog + step, data=ports.data + step
-        )
+        moved = Ports(**{name: port + step for name, port in vars(ports).items()})
         if max(moved.all(workers)) <= HIGHEST and all(_is_free(host, port) for port in moved.all(workers)):
             return moved
-    return Ports(0, 0, 0, 0)
+    return Ports(0, 0, 0, 0, 0)
 
 
 def _row(host: str, count: int) -> int:

@@ -1,4 +1,4 @@
-"""The demo's processes: data service, balancer and blog, started as in production, watched, and ended together."""
+"""The demo's processes, started as in production, watched, and ended together: data service, balancer, blog, log."""
 
 import asyncio
 import contextlib
@@ -42,6 +42,11 @@ class Scene:
         return f"https://localhost:{self.ports.public}"
 
     @property
+    def log(self) -> Path:
+        """What all parts log, in the order of time."""
+        return self.state / "demo" / "log" / "log.txt"
+
+    @property
     def ca(self) -> Path:
         """What vouches for all of it."""
         return self.state / "certs" / "ca.pem"
@@ -63,17 +68,20 @@ def parts(scene: Scene) -> list[Part]:
     folder = scene.state / "demo"
     # A folder of the user's own has a database of its own, and the demo's posts stay what they were.
     database = "blog.db" if scene.posts == OWN_POSTS else f"{str(scene.posts).strip('/').replace('/', '-')[-200:]}.db"
-    data = f"https://localhost:{ports.data}"
+    data, logs = f"https://localhost:{ports.data}", f"https://127.0.0.1:{ports.logs}"
     return [
         Part(
             "data",
-            ("serve", "headrace.demo.data:app", "--factory", "--port", str(ports.data)),
+            ("serve", "headrace.demo.data:app", "--factory", "--port", str(ports.data), "--logs", logs),
             {"data service": data},
             {"HEADRACE_DEMO_DATABASE": str(folder / database), "HEADRACE_DEMO_POSTS": str(scene.posts)},
         ),
         Part(
             "balancer",
-            ("balance", "--address", _address(scene.host, ports.public), "--admin", f"127.0.0.1:{ports.admin}"),
+            (
+                *("balance", "--address", _address(scene.host, ports.public), "--admin", f"127.0.0.1:{ports.admin}"),
+                *("--logs", logs, "--access-log"),
+            ),
             {"balancer": scene.url, "its admin port": admin},
             {"HEADRACE_BALANCER_VIA": "headrace"},  # tells the blog which protocol the browser spoke
         ),
@@ -81,10 +89,18 @@ def parts(scene: Scene) -> list[Part]:
             "blog",
             (
                 *("serve", "headrace.demo.blog:app", "--factory", "--port", str(ports.blog)),
-                *("--workers", str(scene.workers), "--balancer", admin),
+                *("--workers", str(scene.workers), "--balancer", admin, "--logs", logs),
             ),
             {f"app server {worker}": f"https://127.0.0.1:{ports.blog + worker}" for worker in range(scene.workers)},
             {"HEADRACE_DEMO_DATA": data, "HEADRACE_DEMO_CA": str(scene.ca)},
+        ),
+        Part(
+            "logs",
+            (
+                *("logs", "collect", "--address", f"127.0.0.1:{ports.logs}", "--admin", "127.0.0.1:0"),
+                *("--file", str(scene.log)),
+            ),
+            {"central log": logs},
         ),
     ]
 
@@ -111,7 +127,7 @@ class Stage:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         try:
-            self._say("starting a data service, a balancer and a blog")
+            self._say("starting a data service, a balancer, a blog and a central log")
             for part in parts(self._scene):
                 await self._start(part)
             await self._watched(self._all_ready(), READY_WITHIN)
@@ -212,9 +228,9 @@ class Stage:
         self._stop.set()
 
     async def _end(self) -> None:
-        """The blog first, so that it leaves a balancer that is still there; then the two others at once."""
+        """The blog first, so that it leaves a balancer that is still there; the log last, which all others tell so."""
         self._stop.set()
-        for names in (("blog",), ("balancer", "data")):
+        for names in (("blog",), ("balancer", "data"), ("logs",)):
             await self._end_some([self._processes[name] for name in names if name in self._processes])
         await asyncio.gather(*self._tasks)
         self._guard.dismiss()

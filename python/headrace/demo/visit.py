@@ -20,22 +20,23 @@ class VisitError(Exception):
     """What was not as it should be."""
 
 
-def visit(url: str, ca: Path, servers: int, say: Callable[[str], None]) -> bool:
-    """Visits the blog at `url`, which `servers` app servers serve; `say` gets a line for each step.
+def visit(url: str, ca: Path, servers: int, log: Path, say: Callable[[str], None]) -> bool:
+    """Visits the blog at `url`, which `servers` app servers serve and `log` tells of; `say` gets a line for each step.
 
     True when all went well. It ends at the first step that did not. The post it writes is gone afterwards.
     """
     trust = ssl.create_default_context(cafile=str(ca))
     with httpx.Client(http2=True, verify=trust, base_url=url, trust_env=False, timeout=10) as client:
-        return all(_take(step, say) for step in Visitor(client, servers).steps())
+        return all(_take(step, say) for step in Visitor(client, servers, log).steps())
 
 
 class Visitor:
     """One method for each step; it tells what it saw, or raises `VisitError` or httpx's errors."""
 
-    def __init__(self, client: httpx.Client, servers: int) -> None:
+    def __init__(self, client: httpx.Client, servers: int, log: Path) -> None:
         self._client = client
         self._servers = servers
+        self._log = log
         self._home = ""
         self._written = ""
 
@@ -51,6 +52,7 @@ class Visitor:
             self.edit,
             self.forge,
             self.delete,
+            self.read_log,
         ]
 
     def list_posts(self) -> str:
@@ -113,6 +115,20 @@ class Visitor:
         status = self._client.get(self._written).status_code
         _expect(status == 404, f"it is still answered with {status}")
         return "the post deleted: 404"
+
+    def read_log(self) -> str:
+        """What all of it logged, in one file in the order of time."""
+        wanted = [
+            f";load balancer;GET {self._written}: 404",
+            ";load balancer;Registering application server with address",
+        ]
+        deadline = time.monotonic() + PATIENCE
+        lines: list[str] = []
+        while not all(any(text in line for line in lines) for text in wanted):
+            _expect(time.monotonic() < deadline, f"{self._log} doesn't tell of the visit")
+            time.sleep(0.1)
+            lines = self._log.read_text("utf-8").splitlines() if self._log.exists() else []
+        return f"the central log: {len(lines)} lines of balancer, app servers and data service"
 
     def _get(self, path: str) -> httpx.Response:
         page = self._client.get(path)
