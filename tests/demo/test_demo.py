@@ -7,7 +7,7 @@ import pytest
 
 from tests.processes import until
 
-STEPS = 9
+STEPS = 10
 
 
 def test_a_scripted_visit_finds_all_in_order_and_leaves_nothing(demo):
@@ -134,7 +134,7 @@ def test_json_tells_programs_what_runs_where(demo):
     ready = json.loads(running.wait_for('"ready"'))
     assert ready["ready"] == "demo"
     assert [part["name"] for part in ready["parts"]] == [
-        "data service", "balancer", "its admin port", "app server 0", "app server 1",
+        "data service", "balancer", "its admin port", "app server 0", "app server 1", "central log",
     ]  # fmt: skip
 
 
@@ -152,3 +152,13 @@ def test_a_mistake_is_one_clear_line(demo, arguments, code, says):
     assert running.wait() == code
     assert says in running.err.read_text()
     assert running.err.read_text().count("\n") == 1
+
+
+def test_the_last_lines_of_the_central_log_are_shown_at_the_end(demo):
+    running = demo()
+    with running.client() as client:
+        assert client.get("/nowhere").status_code == 404
+    assert running.stop() == 0
+    shown = running.err.read_text().partition("the last lines of ")[2].splitlines()[1:]
+    assert 0 < len(shown) <= 10
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d;[A-Z]+;[^;]+;", line) for line in shown)

@@ -44,7 +44,12 @@ class Scene:
     @property
     def log(self) -> Path:
         """What all parts log, in the order of time."""
-        return self.state / "demo" / "log" / "log.txt"
+        return self.logs / "log.txt"
+
+    @property
+    def logs(self) -> Path:
+        """The collector's folder; demos beside each other have one each."""
+        return self.state / "demo" / f"log-{self.ports.logs}"
 
     @property
     def ca(self) -> Path:
@@ -101,6 +106,7 @@ def parts(scene: Scene) -> list[Part]:
                 *("--file", str(scene.log)),
             ),
             {"central log": logs},
+            {"HEADRACE_LOGS_FOLDER": str(scene.logs / "waiting")},
         ),
     ]
 

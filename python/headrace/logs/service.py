@@ -42,7 +42,7 @@ def run(settings: "LogsSettings", credentials: Shown, *, token: str, state: Path
 
     async def main() -> None:
         allow_open_files()
-        await assemble(settings, credentials, token, state / FOLDER).run(announce)
+        await assemble(settings, credentials, token, settings.folder or state / FOLDER).run(announce)
 
     uvloop.run(main())
 

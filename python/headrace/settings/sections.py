@@ -219,6 +219,7 @@ class LogsSettings(ClientLimits):
     file: Annotated[Path, PATH, "the file that entries are written to, in the order of their time"] = Path(
         "log/log.txt"
     )
+    folder: Annotated[Path | None, PATH, "where entries wait to be written; unset: logs in the state folder"] = None
     line: Annotated[str, TEXT, "how a line looks: a template of {time}, {level}, {source}, {message}, or json"] = (
         "{time};{level};{source};{message}"
     )
