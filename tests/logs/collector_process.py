@@ -99,12 +99,21 @@ def _ready(process: subprocess.Popen[bytes], out: Path, err: Path) -> str:
 
 
 def lines(folder: Path) -> list[str]:
-    """All lines of the log, its completed files first; nothing while there is none."""
-    log = folder / "log"
-    files = [*sorted(log.glob("log-*.txt")), log / "log.txt"]
-    text = "".join(file.read_text() for file in files if file.exists())
+    """The whole lines of the log so far, its completed files first; one that is being written is none yet."""
+    return _text(folder).rpartition("\n")[0].splitlines()
+
+
+def settled(folder: Path) -> list[str]:
+    """All lines of a log that nobody writes to: the last one is whole, too."""
+    text = _text(folder)
     assert text == "" or text.endswith("\n"), "half a line"
     return text.splitlines()
+
+
+def _text(folder: Path) -> str:
+    log = folder / "log"
+    files = [*sorted(log.glob("log-*.txt")), log / "log.txt"]
+    return "".join(file.read_text() for file in files if file.exists())
 
 
 def late(folder: Path) -> list[str]:

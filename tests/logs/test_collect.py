@@ -12,7 +12,7 @@ import pytest
 
 from tests.processes import HEADRACE, environment, until
 
-from .collector_process import collector, entry, late, lines
+from .collector_process import collector, entry, late, lines, settled
 
 pytest.importorskip("headrace._core", reason="the compiled core is not installed")
 
@@ -85,7 +85,7 @@ def test_what_was_acknowledged_is_written_once_after_a_kill(tmp_path):
     with collector(tmp_path) as service:
         written = service.until_written(len(sent))
         assert service.stop() == 0
-    assert sorted(line.rpartition(";")[2] for line in lines(tmp_path)) == sorted(sent)
+    assert sorted(line.rpartition(";")[2] for line in settled(tmp_path)) == sorted(sent)
     assert len(written) == len(sent)
     in_order = [line for line in lines(tmp_path) if line not in {mark.partition(";")[2] for mark in late(tmp_path)}]
     assert in_order == sorted(in_order, key=lambda line: line[:19])
@@ -95,7 +95,7 @@ def test_a_stop_writes_what_waits(tmp_path):
     with collector(tmp_path) as service:
         service.accept(entry("last words"))
         assert service.stop() == 0
-    assert [line.rpartition(";")[2] for line in lines(tmp_path)] == ["last words"]
+    assert [line.rpartition(";")[2] for line in settled(tmp_path)] == ["last words"]
 
 
 def test_a_folder_that_is_removed_is_an_alarm_and_made_again(tmp_path):
