@@ -29,6 +29,15 @@ def test_on_a_terminal_a_traceback_keeps_its_lines():
     ]
 
 
+def test_on_a_terminal_fields_of_several_lines_come_below():
+    entry = {**ENTRY, "message": "no stock", "exception": "Traceback:\n  line 1"}
+    assert click.unstyle(shown(entry, colours=True)).split("\n") == [
+        "2026-11-23 12:00:00.5 ERROR    shop: no stock request_id=7 retries=3",
+        "    exception: Traceback:",
+        "      line 1",
+    ]
+
+
 @pytest.mark.parametrize(("level", "colour"), [("INFO", "\x1b[32m"), ("WARNING", "\x1b[33m"), ("ERROR", "\x1b[31m")])
 def test_levels_have_colours(level, colour):
     assert f"{colour}{level}" in shown({**ENTRY, "level": level}, colours=True)

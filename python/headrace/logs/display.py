@@ -34,14 +34,16 @@ def shown(entry: Mapping[str, Any], *, colours: bool) -> str:
     """
     level, source = _clean(entry.get("level", "")), _clean(entry.get("source", ""))
     fields = {name: value for name, value in entry.items() if name not in OWN}
+    long = {name: fields.pop(name) for name in list(fields) if colours and "\n" in str(fields[name])}
     parts = [
         _styled(colours, _time(str(entry.get("time", ""))), fg="bright_black"),
         _styled(colours, level.ljust(LEVEL_WIDTH), **COLOURS.get(level, {})),
         _styled(colours, f"{source}:", fg="cyan") if source else "",
-        _lines(str(entry.get("message", ""))) if colours else _clean(entry.get("message", "")),
+        _lines(entry.get("message", "")) if colours else _clean(entry.get("message", "")),
         _styled(colours, _fields(fields), fg="bright_black") if fields else "",
     ]
-    return " ".join(part for part in parts if part)
+    below = "".join(f"\n{INDENT}{_clean(name)}: {_lines(value)}" for name, value in long.items())
+    return " ".join(part for part in parts if part) + _styled(colours, below, fg="bright_black")
 
 
 def _time(text: str) -> str:
@@ -50,9 +52,9 @@ def _time(text: str) -> str:
     return _clean(moment.rstrip("0").rstrip(".") if "." in moment else moment)
 
 
-def _lines(message: str) -> str:
-    """All lines of a message, those after the first one set in."""
-    return f"\n{INDENT}".join(_clean(line) for line in message.rstrip().split("\n"))
+def _lines(text: object) -> str:
+    """All lines of a text, those after the first one set in."""
+    return f"\n{INDENT}".join(_clean(line) for line in str(text).rstrip().split("\n"))
 
 
 def _fields(fields: Mapping[str, Any]) -> str:

@@ -90,6 +90,7 @@ class Reader:
         parameters = wanted.parameters() | {"last": str(last)}
         attempt = 0
         while True:
+            why = f"the log collector at {self.destination.url} has ended the stream"
             try:
                 for entry in self._stream(parameters, seen):
                     attempt = 0
@@ -100,10 +101,11 @@ class Reader:
             except _UnreachableError as error:
                 if not seen.connected:
                     raise
-                if attempt == 0:
-                    self.warn(f"{error.message}; trying again")
+                why = error.message
             if not seen.connected:
                 raise OperationError(f"what answers at {self.destination.url} is not a log collector")
+            if attempt == 0:
+                self.warn(f"{why}; trying again")
             parameters["last"] = "0"
             time.sleep(BACK_OFF[min(attempt, len(BACK_OFF) - 1)])
             attempt += 1
