@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from tests import webserver
 from tests.processes import HEADRACE, Process, until
 
 APP = """
@@ -86,6 +87,29 @@ def test_a_failed_request_is_told_with_its_reason(collector, start, balancer):
     line = find(collector, Message="GET /nobody: 503, No app servers found")
     assert (line["Level"], line["Source"], line["status"]) == ("ERROR", "load balancer", 503)
     assert len(line["request_id"]) == 32
+
+
+class Rude(webserver.Handler):
+    """An app server that is ready, and answers nothing."""
+
+    def respond(self):
+        if self.path == "/ping":
+            self.answer(200)
+        self.close_connection = True
+
+
+def test_a_server_that_fails_is_told_beside_the_answer(collector, start):
+    with webserver.serving(Rude) as server:
+        process = start(
+            *("balancer", "balance", "--address", "127.0.0.1:0", "--plain", "--admin", "127.0.0.1:0"),
+            *("--logs", collector.url, "--servers", server),
+        )
+        url = process.wait_for_line("balancer ready").split()[-1]
+        until(lambda: httpx.get(f"{url}/page").status_code == 502, what="attempt at the server")
+        attempt = find(collector, Level="WARNING", server=server.removeprefix("http://"))
+    assert attempt["Message"].startswith(f"GET /page: {attempt['server']}: ")
+    answer = find(collector, Level="ERROR", request_id=attempt["request_id"])
+    assert answer["Message"].startswith("GET /page: 502, The app server ")
 
 
 def test_a_url_that_is_none_stops_the_start(start):

@@ -11,5 +11,6 @@ Example:
 from headrace.logs.context import request_id
 from headrace.logs.entry import write_entry
 from headrace.logs.handler import Handler
+from headrace.logs.middleware import RequestId
 
-__all__ = ["Handler", "request_id", "write_entry"]
+__all__ = ["Handler", "RequestId", "request_id", "write_entry"]
