@@ -25,6 +25,10 @@ const RESUME: u64 = 1 << 20;
 /// The next segment's file is prepared when this one is full to one part in so many: time enough, and a journal in which
 /// hardly anything is written has no such file.
 const PREPARE_AT: u64 = 4;
+/// A segment that is begun without a prepared file gets one part in so many of the room of others, though not less than
+/// this: the sooner the next one is begun, in a file that is prepared by then.
+const SHORT: u64 = 8;
+const SHORTEST: u64 = 1 << 20;
 /// A buffer that grew larger than this in a burst is given back.
 const KEEP_BUFFER: usize = 8 << 20;
 
@@ -35,6 +39,8 @@ pub(super) struct Writer {
     previous: (u64, u64),
     buffer: Vec<u8>,
     tidied: Instant,
+    /// Where the segment ends at the latest, unless its first record is longer.
+    limit: u64,
     /// Whether the next segment's file was thought of.
     looked_ahead: bool,
 }
@@ -55,6 +61,7 @@ impl Writer {
             previous,
             buffer: Vec::new(),
             tidied: Instant::now(),
+            limit: 0,
             looked_ahead: false,
         }
     }
@@ -157,13 +164,12 @@ impl Writer {
         let Some(head) = heads.next() else {
             return Ok(0);
         };
-        let most = self.shared.options.segment_bytes;
-        let room = |segment: &Segment| most.saturating_sub(segment.end) as usize;
-        let fits = |segment: &Segment| segment.end == START || head.total() <= room(segment);
+        let room = |segment: &Segment, limit: u64| limit.saturating_sub(segment.end) as usize;
+        let fits = |segment: &Segment| segment.end == START || head.total() <= room(segment, self.limit);
         if !self.segment.as_ref().is_some_and(fits) {
             self.begin_segment(head.first, head.total() as u64)?;
         }
-        let room = self.segment.as_ref().map_or(0, room);
+        let room = self.segment.as_ref().map_or(0, |segment| room(segment, self.limit));
         let mut bytes = head.total();
         for head in heads {
             if bytes + head.total() > room {
@@ -180,9 +186,9 @@ impl Writer {
             self.previous = (segment.header.first, segment.end);
         }
         let prepared = self.shared.ahead.take(START + needed);
-        let length = match &prepared {
-            Some(_) => 0,
-            None => self.room(START + needed)?,
+        let (length, limit) = match &prepared {
+            Some(prepared) => (prepared.length, prepared.length),
+            None => (self.room(START + needed)?, self.short()),
         };
         let header = self.header(first);
         let extent = Extent {
@@ -208,7 +214,7 @@ impl Writer {
             // Gives back what was set aside and not used; where it ends is already written.
             let _ = before.file.truncate(before.end);
         }
-        self.looked_ahead = false;
+        (self.limit, self.looked_ahead) = (limit, false);
         let mut state = self.shared.state();
         state.segments.insert(first, extent);
         state.active = Some(first);
@@ -228,17 +234,24 @@ impl Writer {
         }
     }
 
+    /// The length of a segment that nothing was prepared for.
+    fn short(&self) -> u64 {
+        let most = self.shared.options.segment_bytes;
+        most.min((most / SHORT).max(SHORTEST))
+    }
+
     /// How many bytes to set aside for a segment that needs at least `needed`.
     fn room(&self, needed: u64) -> io::Result<u64> {
         let Shared { options, ahead, .. } = &*self.shared;
-        self.make_room(needed.max(options.segment_bytes));
+        let wanted = self.short();
+        self.make_room(needed.max(wanted));
         let left = options.max_bytes.saturating_sub(self.stored() + ahead.bytes());
         let free = self.free_space(options.reserve_bytes + needed)?;
         let free = free.saturating_sub(options.reserve_bytes);
         if free < needed {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "no room beside the reserve"));
         }
-        Ok(options.segment_bytes.min(left).min(free).max(needed))
+        Ok(wanted.min(left).min(free).max(needed))
     }
 
     /// Removes what has landed before its time, as far as `wanted` more bytes ask for it.
@@ -265,12 +278,12 @@ impl Writer {
         let Some(segment) = self.segment.as_ref().filter(|_| !self.looked_ahead) else {
             return;
         };
-        if segment.end < length / PREPARE_AT {
+        if segment.end < self.limit / PREPARE_AT {
             return;
         }
         self.looked_ahead = true;
         // What this segment may yet grow by, and the next one.
-        let wanted = length.saturating_sub(segment.end) + length;
+        let wanted = self.limit.saturating_sub(segment.end) + length;
         self.make_room(wanted);
         let fits = self.stored() + wanted <= options.max_bytes;
         // Beside the reserve there is room for another one, or it would be given back at once.

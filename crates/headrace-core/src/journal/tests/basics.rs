@@ -264,6 +264,33 @@ fn the_next_segments_file_is_prepared_and_gone_when_the_journal_is_closed() {
 }
 
 #[test]
+fn a_segment_that_nothing_was_prepared_for_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = 16 << 20;
+    let (journal, _) = open_with(
+        folder.path(),
+        Options {
+            segment_bytes: whole,
+            max_bytes: 4 * whole,
+            ..options()
+        },
+    )
+    .unwrap();
+    let lengths = || {
+        let files = fs::read_dir(folder.path()).unwrap().flatten();
+        let segments = files.filter(|file| file.path().extension().is_some_and(|kind| kind == "journal"));
+        segments.map(|file| file.metadata().unwrap().len()).collect::<Vec<_>>()
+    };
+    let payload = vec![b'x'; 20 << 10];
+    append(&journal, 0, &[&payload]);
+    assert_eq!(lengths(), [whole / 8]);
+    wait_until(|| {
+        append(&journal, 0, &[&payload]);
+        lengths().contains(&whole)
+    });
+}
+
+#[test]
 fn a_second_opening_is_refused_with_the_holders_process() {
     let folder = tempfile::tempdir().unwrap();
     let (_journal, _) = open(folder.path());
