@@ -117,7 +117,7 @@ def judge(folder: Path, writers: list[Writer]) -> None:
     found: Counter[str] = Counter()
     last = ""
     for line, is_late in marked_lines(folder / "log"):
-        stamp, _, message = line.split(";")
+        stamp, _, message, *_ = line.split(";")  # with fields where the time was too far ahead
         found[message] += 1
         if not is_late:
             assert stamp >= last, f"{line} stands behind {last} and is not marked"
