@@ -42,8 +42,10 @@ def shown(entry: Mapping[str, Any], *, colours: bool) -> str:
         _lines(entry.get("message", "")) if colours else _clean(entry.get("message", "")),
         _styled(colours, _fields(fields), fg="bright_black") if fields else "",
     ]
-    below = "".join(f"\n{INDENT}{_clean(name)}: {_lines(value)}" for name, value in long.items())
-    return " ".join(part for part in parts if part) + _styled(colours, below, fg="bright_black")
+    below = [f"\n{INDENT}{_clean(name)}: {_lines(value)}" for name, value in long.items()]
+    return "".join(
+        [" ".join(part for part in parts if part), *(_styled(colours, text, fg="bright_black") for text in below)]
+    )
 
 
 def _time(text: str) -> str:
