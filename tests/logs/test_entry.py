@@ -56,3 +56,8 @@ def test_events_of_structlog_are_sent_and_passed_on(collector):
         "request_id": "r-1",
     }
     assert processor.flush(30.0)
+
+
+def test_old_times_are_told_so_that_they_are_taken_for_what_they_are(collector):
+    write_entry("long ago", timestamp=0.5)
+    assert collector.wait_for(1)[0]["Timestamp"] == "0.500000000"

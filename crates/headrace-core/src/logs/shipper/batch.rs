@@ -14,6 +14,9 @@ const WORTHWHILE: usize = 1024;
 /// Of zstd's levels the quickest; entries repeat themselves so much that it takes nine tenths off.
 const LEVEL: i32 = 1;
 
+/// A time of March 1973; what is less is taken for microseconds.
+const COUNTS_AS_NANOSECONDS: i64 = 100_000_000_000_000_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) key: [u8; 16],
@@ -59,10 +62,9 @@ fn write_drops(count: u64, source: &str, into: &mut Vec<u8>) {
     write_line(&entry, into);
 }
 
-/// The time goes as text: a reader that takes numbers for floats would lose its last digits.
 fn write_line(entry: &Entry<'_>, into: &mut Vec<u8>) {
     into.extend_from_slice(b"{\"Timestamp\":\"");
-    into.extend_from_slice(itoa::Buffer::new().format(entry.time).as_bytes());
+    write_time(entry.time, into);
     into.push(b'"');
     for (name, text) in [
         ("Level", entry.level),
@@ -84,6 +86,18 @@ fn write_line(entry: &Entry<'_>, into: &mut Vec<u8>) {
     into.extend_from_slice(b"}\n");
 }
 
+/// Nanoseconds where a reader takes them for such, which it tells by their number, else seconds with a fraction. As text: a
+/// reader that takes numbers for floats would lose the last digits.
+fn write_time(time: i64, into: &mut Vec<u8>) {
+    if time >= COUNTS_AS_NANOSECONDS {
+        into.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+    } else {
+        let (sign, nanos) = (if time < 0 { "-" } else { "" }, time.unsigned_abs());
+        // Writing to a vector does not fail.
+        let _ = write!(into, "{sign}{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+    }
+}
+
 /// Not secret, and not twice, in the children of a process either.
 pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -98,6 +112,7 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::timestamp::{self, Told};
 
     fn chunk(entries: &[Entry<'_>], dropped: u64) -> Chunk {
         let queue = super::super::queue::Queue::new(1 << 20);
@@ -125,6 +140,24 @@ mod tests {
         let common = r#"{"Timestamp":"1774000000123456789","Level":"INFO","Source":"load balancer","Message":"a \"quoted\"\nline""#;
         assert_eq!(text, format!("{common},\"request_id\":\"7\"}}\n{common}}}\n"));
         assert_eq!((batch.entries, batch.compressed), (2, false));
+    }
+
+    #[test]
+    fn any_time_is_read_as_it_was_meant() {
+        for time in [
+            0,
+            1,
+            -1,
+            -1_500_000_000,
+            99_999_999_999_999_999,
+            100_000_000_000_000_000,
+            i64::MAX,
+        ] {
+            let mut text = Vec::new();
+            write_time(time, &mut text);
+            let read = timestamp::read(std::str::from_utf8(&text).unwrap());
+            assert_eq!(read, Some(Told::At(time)));
+        }
     }
 
     #[test]
