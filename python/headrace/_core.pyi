@@ -7,6 +7,7 @@ a request. Calls that may wait release the GIL. Durations are seconds (`float`),
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Literal, final
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "TlsError",
     "TlsSession",
     "__version__",
+    "compress_log",
     "pack",
     "unpack",
 ]
@@ -598,6 +600,13 @@ class Journal:
     def status(self) -> JournalStatus: ...
     def close(self) -> None:
         """Makes what was appended safe; appends and notes are refused from now on."""
+
+def compress_log(path: str | PathLike[str]) -> Path:
+    """Compresses a log file that is written no more to one with `.zst` behind its name, and removes it.
+
+    In frames that `headrace logs search` decodes one by one, and `zstd -d` as any other file. Raises `OSError`; the
+    file stays then.
+    """
 
 @final
 class LogFileStatus:

@@ -39,7 +39,7 @@ mod _core {
         ingest::{IngestOptions, IngestServer},
         journal::{Journal, JournalStatus},
         limits::Limits,
-        log_file::{LogFile, LogFileStatus},
+        log_file::{LogFile, LogFileStatus, compress_log},
         log_server::{LogOptions, LogServer},
         packing::{Packed, pack, unpack},
         shipper::LogShipper,

@@ -76,6 +76,12 @@ impl LogFile {
     }
 }
 
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
+pub(crate) fn compress_log(py: Python<'_>, path: PathBuf) -> PyResult<PathBuf> {
+    Ok(py.detach(|| logs::seekable::compress(&path))?)
+}
+
 #[pyclass(frozen, module = "headrace._core")]
 pub(crate) struct LogFileStatus(Status);
 

@@ -274,12 +274,12 @@ impl Journal {
         state.is_readable(number)
     }
 
-    /// How far all is known of what was appended: the time, in milliseconds since 1970, before which nothing was or will
-    /// be appended that cannot be read yet. None while `number` or a later one can be read.
-    pub fn horizon(&self, number: u64) -> Option<u64> {
+    /// The time, in milliseconds since 1970, before which nothing was or will be appended that cannot be read now.
+    pub fn horizon(&self) -> u64 {
         let state = self.shared.state();
         // Under the lock, as the times of records are taken.
-        state.horizon(number, (self.shared.options.clock)())
+        let now = (self.shared.options.clock)();
+        state.pending_since().map_or(now, |since| since.min(now))
     }
 
     pub fn status(&self) -> Status {

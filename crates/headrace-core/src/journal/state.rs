@@ -186,13 +186,10 @@ impl State {
         self.safe >= number
     }
 
-    /// See [`super::Journal::horizon`].
-    pub(super) fn horizon(&self, number: u64, now: u64) -> Option<u64> {
-        if self.is_readable(number) {
-            return None;
-        }
+    /// When the first of what cannot be read yet was appended.
+    pub(super) fn pending_since(&self) -> Option<u64> {
         let writing = (self.writing.0 > 0).then_some(self.writing_since);
-        Some(writing.or(self.queue.since()).unwrap_or(now).min(now))
+        writing.or(self.queue.since())
     }
 
     /// The segment that has `number`, or the first one after it that has any. An empty one may yet be replaced.

@@ -1,6 +1,8 @@
 //! The log file that a journal is written to, in order of time: what others see of it.
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use std::{

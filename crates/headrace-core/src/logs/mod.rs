@@ -7,7 +7,7 @@
 //! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
 //! call a time and a level), `batch` (the entries of one body) with the forms that it may have, `json`, `loki` and `otlp`, `server`
 //! (one request) with `options` and `access`; `line` (entries as text), `window` (their order), `file` with `writer` (from the
-//! journal to the file), `checkpoint`, `output`, `rotation`; `shipper` (how entries leave the process that logs them), `filter` and
+//! journal to the file), `checkpoint`, `output`, `rotation`, `seekable` (files that are full); `shipper` (how entries leave the process that logs them), `filter` and
 //! `search` (entries found again), `reading` with `parameters` and `readers` (the calls that do).
 
 mod access;
@@ -29,6 +29,7 @@ mod readers;
 pub mod reading;
 mod rotation;
 pub mod search;
+pub mod seekable;
 mod server;
 pub mod shipper;
 pub mod timestamp;

@@ -57,6 +57,15 @@ pub(super) struct Writer {
     last_release: Instant,
 }
 
+/// How much of the journal was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    All,
+    Some,
+    /// Something has to leave the window before more can be read.
+    UpToHere,
+}
+
 /// What is thrown away when something fails.
 struct Open {
     output: Output,
@@ -92,10 +101,15 @@ impl Writer {
         let mut idle = Duration::ZERO;
         loop {
             let stop = self.shared.pause(idle);
-            if stop.is_some_and(|stop| stop <= Instant::now() || self.is_done()) {
+            if stop.is_some_and(|stop| stop <= Instant::now()) {
                 break;
             }
-            idle = match self.round() {
+            let outcome = self.round();
+            // What was acknowledged before the stop has been read.
+            if stop.is_some() && matches!(outcome, Ok(true)) && self.is_empty() {
+                break;
+            }
+            idle = match outcome {
                 Ok(true) => TICK,
                 Ok(false) => Duration::ZERO,
                 Err(_) => AGAIN,
@@ -107,11 +121,9 @@ impl Writer {
         self.release();
     }
 
-    /// Whether nothing waits, in the journal or in the window.
-    fn is_done(&self) -> bool {
-        let all_read =
-            |open: &Open| open.window.waiting().0 == 0 && self.journal.horizon(open.reader.position()).is_some();
-        self.open.as_ref().is_some_and(all_read)
+    /// Whether no entry waits in the window.
+    fn is_empty(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.window.waiting().0 == 0)
     }
 
     /// Reads some, writes what may leave; whether all was read. After an error the next round begins anew.
@@ -160,30 +172,31 @@ impl Writer {
 
     /// Reads some, moves the window on, writes what leaves it; whether all was read.
     fn advance(&mut self, open: &mut Open) -> io::Result<bool> {
-        let unfinished = self.read(open)?;
-        let mut arrived = true;
-        let horizon = self.journal.horizon(open.reader.position());
-        if let Some(horizon) = horizon.filter(|_| !unfinished) {
-            arrived = open.window.advance(nanos(horizon));
-        }
+        // Before reading: what could be read at that time is read then.
+        let horizon = nanos(self.journal.horizon());
+        let read = self.read(open)?;
+        let caught_up = read == Read::All && open.window.advance(horizon);
         while open.window.is_crowded() {
             open.window.make_room();
             self.flush(open)?;
         }
-        let caught_up = horizon.is_some() && !unfinished && arrived;
-        if caught_up || unfinished || !arrived || open.window.leaving() >= ENOUGH {
+        if read != Read::Some || open.window.leaving() >= ENOUGH {
             self.flush(open)?;
         }
         Ok(caught_up)
     }
 
-    /// Reads entries into the window; whether some must leave before more can be read.
-    fn read(&mut self, open: &mut Open) -> io::Result<bool> {
-        let (mut bytes, mut unfinished, mut unreadable) = (0, false, 0);
+    /// Reads entries into the window.
+    fn read(&mut self, open: &mut Open) -> io::Result<Read> {
+        let (mut bytes, mut unreadable, mut read) = (0, 0, Read::All);
         let window = &mut open.window;
         let visited = open.reader.visit(|arrival| {
-            unfinished = !window.advance(nanos(arrival.time));
-            if unfinished || bytes >= READ {
+            if !window.advance(nanos(arrival.time)) {
+                read = Read::UpToHere;
+                return ControlFlow::Break(());
+            }
+            if bytes >= READ {
+                read = Read::Some;
                 return ControlFlow::Break(());
             }
             bytes += arrival.bytes.len();
@@ -192,7 +205,7 @@ impl Writer {
         });
         self.shared.count(|counts| counts.unreadable += unreadable);
         visited.map_err(|error| io::Error::new(error.kind(), format!("the journal cannot be read: {error}")))?;
-        Ok(unfinished)
+        Ok(read)
     }
 
     /// Writes what leaves the window, and makes it safe.

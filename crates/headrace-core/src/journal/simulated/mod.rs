@@ -8,6 +8,7 @@
 mod content;
 mod names;
 mod random;
+mod stepped;
 
 use std::{
     any::Any,
@@ -17,8 +18,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-pub(crate) use self::random::Random;
 use self::{content::Content, names::Names};
+pub(crate) use self::{random::Random, stepped::SteppedJournal};
 use super::disk::{Disk, File};
 
 struct World {
