@@ -6,6 +6,7 @@ from typing import Final
 
 from headrace import _core
 from headrace.errors import OperationError, UsageError
+from headrace.logs.archive import Policy
 from headrace.settings import ClientLimits, LogsSettings
 from headrace.state import reason
 
@@ -43,6 +44,11 @@ def open_file(settings: LogsSettings, journal: _core.Journal, folder: Path) -> _
         )
     except ValueError as error:
         raise UsageError(f"the log cannot be written as the settings say: {error}") from error
+
+
+def kept(settings: LogsSettings) -> Policy:
+    """What becomes of files that are full."""
+    return Policy(compress=settings.compress, keep=settings.keep, keep_bytes=settings.keep_bytes)
 
 
 def server_options(settings: LogsSettings, token: str) -> _core.LogOptions:

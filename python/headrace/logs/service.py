@@ -13,7 +13,8 @@ from headrace import _core
 from headrace.clock import Clock
 from headrace.errors import OperationError
 from headrace.logs.admin import Admin
-from headrace.logs.core import client_limits, open_file, open_journal, server_options
+from headrace.logs.archive import Archive
+from headrace.logs.core import client_limits, kept, open_file, open_journal, server_options
 from headrace.logs.metrics import PREFIX, FileCollector
 from headrace.logs.watch import Watch
 from headrace.service.access import Access
@@ -53,6 +54,7 @@ def assemble(settings: "LogsSettings", credentials: Shown, token: str, folder: P
     journal = open_journal(settings, folder)
     _tell_of(journal)
     file = open_file(settings, journal, folder)
+    archive = Archive(settings.file, kept(settings))
     server = _core.LogServer(journal, options, file=settings.file, line=settings.line)
     engine = _core.Engine(threads=settings.threads, limits=client_limits(settings))
 
@@ -71,7 +73,9 @@ def assemble(settings: "LogsSettings", credentials: Shown, token: str, folder: P
         port.reload()
 
     certificates = CertificateWatch(credentials, show)
-    return Service(engine, listener, journal, file, watch, port, certificates, stop, hurry, Clock(), settings.drain)
+    return Service(
+        engine, listener, journal, file, archive, watch, port, certificates, stop, hurry, Clock(), settings.drain
+    )
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Service:
     listener: _core.Listener
     journal: _core.Journal
     file: _core.LogFile
+    archive: Archive
     watch: Watch
     port: AdminPort
     certificates: CertificateWatch
@@ -94,6 +99,7 @@ class Service:
         """Serve until asked to stop or until a part fails; then finish."""
         pump = EventPump(self.engine, _listener_news)
         pump.start()
+        self.archive.start()
         self.stop.listen(reload=self.certificates.reload)
         serving = asyncio.create_task(self.port.run())
         watching = [
@@ -120,6 +126,7 @@ class Service:
         left = 0.0 if self.hurry.is_set() else max(0.0, deadline - self.clock.monotonic())
         await asyncio.to_thread(self.file.close, left)
         await asyncio.to_thread(self.journal.close)
+        await asyncio.to_thread(self.archive.close)
         if waiting := self.file.status().waiting:
             log.warning("entries that wait in the journal, and are written after the next start: %d", waiting)
 

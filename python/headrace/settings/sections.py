@@ -227,6 +227,9 @@ class LogsSettings(ClientLimits):
     window_bytes: Annotated[int, BYTE_SIZE, "most bytes of entries that wait in memory"] = 268435456
     max_ahead: Annotated[float, SPAN, "how far ahead of this machine's clock an entry's time may lie"] = 10.0
     rotate_bytes: Annotated[int, BYTE_SIZE, "a file of this size gets a name, and the next one begins"] = 104857600
+    compress: Annotated[bool, SWITCHED, "compress files that are full"] = True
+    keep: Annotated[float | None, SPAN, "how long full files are kept after their last line; unset: for ever"] = None
+    keep_bytes: Annotated[int | None, BYTE_SIZE, "most bytes of full files, the oldest go; unset: any number"] = None
     max_length: Annotated[int, BYTE_SIZE, "largest body, decoded too"] = 4194304
     max_reading: Annotated[int, BYTE_SIZE, "bytes of all bodies that are being read at once"] = 268435456
     key_window: Annotated[float, SPAN, "how long an Idempotency-Key is remembered"] = 600.0

@@ -202,14 +202,13 @@ impl Checkpoints {
     }
 
     fn open_file(&self) -> io::Result<Box<dyn File>> {
-        match self.disk.open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = self.disk.create(&self.path)?;
-                self.disk.sync_folder(super::output::folder_of(&self.path))?;
-                Ok(file)
-            }
-            opened => opened,
-        }
+        let file = match self.disk.open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.disk.create(&self.path)?,
+            opened => opened?,
+        };
+        // One that is there, too: it may have been made when its name could not be made safe.
+        self.disk.sync_folder(super::output::folder_of(&self.path))?;
+        Ok(file)
     }
 }
 

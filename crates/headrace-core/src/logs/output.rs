@@ -171,21 +171,19 @@ impl Tail {
     /// Opens or makes the file; what is behind the known length is cut off, or the end of another file made one of a line.
     fn open(disk: &dyn Disk, path: &Path, known: Extent) -> io::Result<Self> {
         let file = match disk.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = disk.create(path).map_err(failed("made", path))?;
-                disk.sync_folder(folder_of(path)).map_err(failed("made", path))?;
-                file
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(path).map_err(failed("made", path))?,
             opened => opened.map_err(failed("opened", path))?,
         };
+        // One that is there, too: it may have been made when its name could not be made safe.
+        disk.sync_folder(folder_of(path)).map_err(failed("made", path))?;
         let mut extent = Extent {
             identity: file.identity()?,
             length: file.length()?,
         };
         if extent.identity == known.identity && extent.length >= known.length {
-            if extent.length > known.length {
-                file.truncate(known.length).map_err(failed("cut", path))?;
-            }
+            // Safely, and where it seems cut already, too: it may be renamed before it is written to again.
+            let cut = file.truncate(known.length).and_then(|()| file.sync());
+            cut.map_err(failed("cut", path))?;
             extent = known;
         } else {
             extent.length += end_line(&*file, extent.length).map_err(failed("written", path))?;
