@@ -176,6 +176,11 @@ impl Checkpoints {
         &self.latest
     }
 
+    /// The latest, if the disk is known to have it.
+    pub(super) fn certain(&self) -> Option<&Checkpoint> {
+        self.certain.then_some(&self.latest)
+    }
+
     /// Makes sure that the disk has the latest: what was read may be in memory only, and what failed may be there.
     pub(super) fn ensure(&mut self) -> io::Result<()> {
         if self.certain {

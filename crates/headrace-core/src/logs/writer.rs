@@ -306,7 +306,9 @@ impl Writer {
     /// Tells the journal what is in the file for good. What it is not told, or forgets, the checkpoint knows.
     pub(super) fn release(&mut self) {
         self.last_release = Instant::now();
-        let low = self.checkpoints.latest().position.low;
+        let Some(low) = self.checkpoints.certain().map(|checkpoint| checkpoint.position.low) else {
+            return;
+        };
         let waits = self.journal.status().oldest.is_some_and(|oldest| oldest < low);
         if !waits || low <= self.released {
             return;
