@@ -29,7 +29,7 @@ const FOOTER: u32 = 9;
 pub fn compress(path: &Path) -> io::Result<PathBuf> {
     let (packed, unfinished) = (with_suffix(path, PACKED), with_suffix(path, UNFINISHED));
     let source = File::open(path)?;
-    let made = pack(&source, &unfinished).and_then(|()| fs::rename(&unfinished, &packed));
+    let made = pack(&source, &unfinished, FRAME).and_then(|()| fs::rename(&unfinished, &packed));
     if let Err(error) = made {
         // What is left of a failed attempt would take room.
         let _ = fs::remove_file(&unfinished);
@@ -42,13 +42,14 @@ pub fn compress(path: &Path) -> io::Result<PathBuf> {
     Ok(packed)
 }
 
-fn pack(source: &File, target: &Path) -> io::Result<()> {
+/// Writes what `source` has to `target`, in frames of at least `least` bytes.
+pub(super) fn pack(source: &File, target: &Path, least: usize) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(FRAME, source);
     let mut target = File::create(target)?;
     target.set_permissions(source.metadata()?.permissions())?;
     let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
     let (mut frame, mut table) = (Vec::new(), Vec::new());
-    while fill(&mut reader, &mut frame)? {
+    while fill(&mut reader, least, &mut frame)? {
         let packed = compressor.compress(&frame)?;
         target.write_all(&packed)?;
         table.push((length(&packed)?, length(&frame)?));
@@ -60,9 +61,9 @@ fn pack(source: &File, target: &Path) -> io::Result<()> {
 }
 
 /// Replaces `frame` by the next lines; whether there are any.
-fn fill(reader: &mut impl BufRead, frame: &mut Vec<u8>) -> io::Result<bool> {
+fn fill(reader: &mut impl BufRead, least: usize, frame: &mut Vec<u8>) -> io::Result<bool> {
     frame.clear();
-    while frame.len() < FRAME && reader.read_until(b'\n', frame)? > 0 {}
+    while frame.len() < least && reader.read_until(b'\n', frame)? > 0 {}
     Ok(!frame.is_empty())
 }
 

@@ -10,6 +10,7 @@ use crate::logs::{
     entry::Entry,
     filter::{Filter, Text},
     line::{Format, Stamp},
+    seekable,
 };
 
 const SECOND: i64 = 1_000_000_000;
@@ -101,15 +102,12 @@ impl Log {
             };
             let (main, side) = log.lines(entries, &mut watermark);
             let path = log.folder.path().join(name);
-            match form {
-                Form::Packed { frame } if !current => {
-                    pack(&path, &main, *frame);
-                    fs::write(path.with_extension("txt.late"), side).unwrap();
-                }
-                _ => {
-                    fs::write(&path, &main).unwrap();
-                    fs::write(path.with_extension("txt.late"), side).unwrap();
-                }
+            fs::write(&path, &main).unwrap();
+            fs::write(path.with_extension("txt.late"), side).unwrap();
+            if let Form::Packed { frame } = form
+                && !current
+            {
+                pack(&path, *frame);
             }
         }
         log
@@ -177,8 +175,7 @@ impl Log {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             if name.starts_with("log-") && path.extension() == Some("txt".as_ref()) {
-                pack(&path, &fs::read(&path).unwrap(), 300);
-                fs::remove_file(path).unwrap();
+                pack(&path, 300);
             }
         }
     }
@@ -372,26 +369,11 @@ fn a_search_that_nobody_waits_for_ends() {
     );
 }
 
-/// A file in the seekable format, each frame of at least so many bytes of lines.
-fn pack(path: &Path, lines: &[u8], frame: usize) {
-    let mut file = fs::File::create(path.with_extension("txt.zst")).unwrap();
-    let (mut table, mut frames, mut start) = (Vec::new(), 0u32, 0);
-    while start < lines.len() {
-        let least = (start + frame).min(lines.len()) - 1;
-        let end = least + memchr::memchr(b'\n', &lines[least..]).unwrap() + 1;
-        let bytes = zstd::bulk::compress(&lines[start..end], 1).unwrap();
-        file.write_all(&bytes).unwrap();
-        table.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        table.extend_from_slice(&((end - start) as u32).to_le_bytes());
-        frames += 1;
-        start = end;
-    }
-    file.write_all(&0x184D_2A5E_u32.to_le_bytes()).unwrap();
-    file.write_all(&(table.len() as u32 + 9).to_le_bytes()).unwrap();
-    file.write_all(&table).unwrap();
-    file.write_all(&frames.to_le_bytes()).unwrap();
-    file.write_all(&[0]).unwrap();
-    file.write_all(&0x8F92_EAB1_u32.to_le_bytes()).unwrap();
+/// Compresses a file in frames of at least so many bytes, many for little.
+fn pack(path: &Path, frame: usize) {
+    let source = fs::File::open(path).unwrap();
+    seekable::pack(&source, &path.with_extension("txt.zst"), frame).unwrap();
+    fs::remove_file(path).unwrap();
 }
 
 /// All that a follower gets, from a position on, in steps.
