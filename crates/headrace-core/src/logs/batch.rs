@@ -139,6 +139,8 @@ impl Arrival {
 
 /// Adds a member to those of an object; `name` is quoted, both are JSON.
 pub fn push_field(fields: &mut String, name: &str, value: &str) {
+    // And for what may still come: braces, a comma.
+    fields.reserve(name.len() + value.len() + 4);
     if !fields.is_empty() {
         fields.push(',');
     }

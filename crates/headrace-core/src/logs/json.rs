@@ -6,7 +6,7 @@
 //! A body is read in one pass (`intake::Scan`). Lines are read one by one, so that what is wrong with one leaves the others
 //! alone; only where the first line does not end where its JSON does, the body may be one object on many lines.
 
-use std::{borrow::Cow, str::from_utf8};
+use std::{borrow::Cow, mem, str::from_utf8};
 
 use serde_json::value::RawValue;
 
@@ -55,8 +55,10 @@ fn read_array(text: &str, batch: &mut Batch) -> Result<(), Malformed> {
 }
 
 fn read_lines(body: &[u8], batch: &mut Batch) {
-    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    for (index, line) in lines.filter(|line| !line.is_empty()).enumerate() {
+    let ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
+    let lines = ends.scan(0, |start, end| Some(&body[mem::replace(start, end + 1)..end]));
+    let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    for (index, line) in lines.enumerate() {
         let entry = utf8(line).map_err(Wrong::from).and_then(alone);
         if index == 0
             && entry.is_err()
@@ -109,33 +111,27 @@ fn entry<'a>(scan: &mut Scan<'a>) -> Option<Result<Draft<'a>, Wrong>> {
     Some(members.draft())
 }
 
+/// Members that mean something here.
+const OWN: [&str; 4] = ["Level", "Timestamp", "Source", "Message"];
+
 /// The members of an entry's object, as they stand there.
 #[derive(Default)]
 struct Members<'a> {
-    level: Option<&'a str>,
-    timestamp: Option<&'a str>,
-    source: Option<&'a str>,
-    message: Option<&'a str>,
+    /// Those of `OWN`, in that order.
+    own: [Option<&'a str>; OWN.len()],
     fields: String,
     twice: Option<&'static str>,
 }
 
 impl<'a> Members<'a> {
     fn add(&mut self, name: &'a str, value: &'a str) {
-        let plain = text(name);
-        let known = [
-            ("Message", &mut self.message),
-            ("Level", &mut self.level),
-            ("Timestamp", &mut self.timestamp),
-            ("Source", &mut self.source),
-        ];
-        for (own, place) in known {
-            if plain.eq_ignore_ascii_case(own) {
-                if place.replace(value).is_some() {
-                    self.twice = Some(own);
-                }
-                return;
+        let plain = &name[1..name.len() - 1];
+        let own = own(plain).or_else(|| plain.contains('\\').then(|| own(&text(name))).flatten());
+        if let Some(own) = own {
+            if self.own[own].replace(value).is_some() {
+                self.twice = Some(OWN[own]);
             }
+            return;
         }
         push_field(&mut self.fields, &sound(name), &one_line(&sound(value)));
     }
@@ -144,22 +140,26 @@ impl<'a> Members<'a> {
         if let Some(name) = self.twice {
             return Err(format!("{name} is there twice.").into());
         }
-        let given = |value: Option<&'a str>| value.filter(|value| *value != "null");
-        let Some(message) = given(self.message) else {
+        let [level, said, source, message] = self.own.map(|value| value.filter(|value| *value != "null"));
+        let Some(message) = message else {
             return Err("Message is missing.".into());
         };
-        let said = given(self.timestamp);
         let time = said
             .map(|said| timestamp::read(&text(said)).ok_or("Timestamp is neither RFC 3339 nor a number since 1970."));
         Ok(Draft {
             time: time.transpose()?,
             said: said.unwrap_or_default(),
-            level: given(self.level).map_or(Cow::Borrowed(""), |level| level_of(text(level))),
-            source: given(self.source).map_or(Cow::Borrowed(""), flat),
+            level: level.map_or(Cow::Borrowed(""), |level| level_of(text(level))),
+            source: source.map_or(Cow::Borrowed(""), flat),
             message: flat(message),
             fields: self.fields,
         })
     }
+}
+
+/// The place in `OWN` of a name, in any case.
+fn own(name: &str) -> Option<usize> {
+    OWN.iter().position(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// A value as text, on one line where it is no string.
