@@ -100,7 +100,8 @@ const LONG: Duration = Duration::from_secs(30);
 fn entries_are_in_the_file_in_order_of_their_time_when_it_is_closed() {
     let rig = Rig::new();
     let file = rig.open();
-    let now = now();
+    // Ahead, so that a slow disk makes none of them late.
+    let now = now() + 3 * SECOND;
     for (offset, message) in [(20, "c"), (0, "a"), (30, "d"), (10, "b")] {
         rig.log(now + offset, message);
     }
@@ -141,10 +142,10 @@ fn what_waits_when_the_file_is_closed_finds_its_place_when_it_is_opened_again() 
     let rig = Rig::new();
     let file = rig.open();
     let now = now();
-    rig.log(now + SECOND / 2, "b");
+    rig.log(now + 4 * SECOND, "b");
     file.close(Duration::ZERO);
     assert_eq!(rig.messages(), [""; 0]);
-    rig.log(now + SECOND / 4, "a");
+    rig.log(now + 3 * SECOND, "a");
     rig.open().close(LONG);
     assert_eq!(rig.messages(), ["a", "b"]);
     rig.open().close(LONG);
@@ -250,7 +251,7 @@ fn a_file_ends_with_the_day_of_its_entries() {
     let since_midnight = now.rem_euclid(86_400 * SECOND);
     let file = rig.open_with(Options {
         // What leaves now is of last night.
-        window: Duration::from_nanos(since_midnight as u64) + Duration::from_secs(2),
+        window: Duration::from_nanos(since_midnight as u64) + Duration::from_secs(4),
         ..Options::default()
     });
     for (time, message) in [(SECOND, "b"), (-SECOND, "a")] {
