@@ -1,10 +1,9 @@
 """The balancer as a service: everything it is made of, put together in one place."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 
@@ -24,11 +23,12 @@ from headrace.clock import Clock
 from headrace.errors import UsageError
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
-from headrace.service.certificates import CertificateWatch, Shown
-from headrace.service.lifecycle import EventPump, Stop, allow_open_files
+from headrace.service.certificates import Shown
+from headrace.service.front import Announce, Front
+from headrace.service.lifecycle import Stop, allow_open_files
 from headrace.settings import BalancerSettings, ClientLimits, ForwardingOptions, Section
 
-Announce = Callable[[str, str], None]
+SAFE: Final = "the app servers stay as they are, and are known after the next start"
 
 
 def run(
@@ -92,55 +92,32 @@ def assemble(
         ready=lambda: not stop.asked.is_set(),
     )
     port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)
-    listener = engine.listen(settings.address, balancer, tls=tls)
-
-    def show() -> None:
-        if (tls := credentials.tls()) is not None:
-            listener.set_tls(tls)
-        port.reload()
-
-    watch = CertificateWatch(credentials, show)
-    return Service(engine, listener, membership, hub, port, watch, stop, settings.drain)
+    front = Front.opened(engine, balancer, settings.address, tls, port, credentials, stop)
+    return Service(front, membership, hub, settings.drain)
 
 
 @dataclass(frozen=True)
 class Service:
     """The parts that run, and how they begin and end."""
 
-    engine: _core.Engine
-    listener: _core.Listener
+    front: Front
     membership: Membership
     hub: Hub
-    port: AdminPort
-    watch: CertificateWatch
-    stop: Stop
     drain: float
 
     async def run(self, announce: Announce) -> None:
         """Serve until asked to stop or until a part fails; then let requests finish for `drain` seconds."""
-        pump = EventPump(self.engine, self.membership.happened)
-        pump.start()
-        self.stop.listen(reload=self.watch.reload)
-        parts = (self.membership.run(), self.membership.keep_saved(), self.port.run())
-        tasks = [asyncio.create_task(part) for part in parts]
-        watching = asyncio.create_task(self.watch.run())
-        over = [asyncio.create_task(self.stop.asked.wait()), watching, *tasks]
-        if await self._has_started(over):
-            announce(self.listener.address, self.port.address)
-        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-        self.stop.asked.set()
-        await asyncio.to_thread(self.engine.stop, self.drain)
-        pump.stop()
-        self.membership.stop()
-        self.hub.close()
-        self.port.stop()
-        watching.cancel()
-        await asyncio.gather(*tasks)
+        parts = [
+            asyncio.create_task(self.membership.run(), name="the membership"),
+            asyncio.create_task(self.membership.keep_saved(), name="the file of members"),
+        ]
 
-    async def _has_started(self, over: "list[asyncio.Task[Any]]") -> bool:
-        started = asyncio.create_task(self.port.started())
-        done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
-        return started in done
+        async def finish(_left: float) -> None:
+            self.membership.stop()
+            self.hub.close()
+            await asyncio.wait(parts)
+
+        await self.front.serve(announce, parts, finish, drain=self.drain, hint=SAFE, take=self.membership.happened)
 
 
 def _static(text: str) -> Offer:

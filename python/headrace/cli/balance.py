@@ -8,9 +8,8 @@ from headrace.balancer.claim import claimed
 from headrace.balancer.control import run
 from headrace.certs.authority import Authority
 from headrace.cli.central import log_centrally
-from headrace.cli.listening import reachable, shown
+from headrace.cli.listening import announcer, shown
 from headrace.cli.options import Common, common_options, examples
-from headrace.cli.output import as_json, progress
 from headrace.settings import BalancerSettings, TlsSettings, load
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -44,15 +43,6 @@ def command(common: Common, **flags: object) -> None:
     state = common.state
     token = settings.token or state.token(create=True)
     assert token is not None
-    scheme = "http" if settings.plain else "https"
-
-    def announce(public: str, admin: str) -> None:
-        if common.json:
-            as_json({"ready": "balancer", "url": f"{scheme}://{reachable(public)}", "admin": f"https://{admin}"})
-        else:
-            progress(f"admin port: https://{reachable(admin)}")
-            click.echo(f"balancer ready: {scheme}://{reachable(public)}")
-
     authority = Authority(state.path / "certs")
     credentials = shown(settings, authority, tls, "balancer")
     handler = log_centrally(common, settings.logs, "load balancer")
@@ -64,6 +54,6 @@ def command(common: Common, **flags: object) -> None:
             authority.sign,
             token=token,
             members=members,
-            announce=announce,
+            announce=announcer(common, "balancer", settings),
             log=log,
         )

@@ -1,11 +1,15 @@
 """What verbs that listen have in common: the certificates that a service shows, and its address for people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import click
+
 from headrace.certs.authority import Authority
 from headrace.certs.names import host_names
+from headrace.cli.options import Common
+from headrace.cli.output import as_json, progress
 from headrace.errors import UsageError
 from headrace.service.certificates import Shown
 from headrace.settings import TlsSettings
@@ -41,6 +45,20 @@ def reachable(address: str) -> str:
     """An address that a browser on this machine can open: `0.0.0.0` is everywhere, so here it is localhost."""
     host, _, port = address.rpartition(":")
     return f"localhost:{port}" if host in EVERYWHERE else address
+
+
+def announcer(common: Common, name: str, settings: Listening, also: str = "") -> Callable[[str, str], None]:
+    """Tells of the service called `name` once it serves: where it is, and `also` what else matters."""
+    scheme = "http" if settings.plain else "https"
+
+    def announce(public: str, admin: str) -> None:
+        if common.json:
+            as_json({"ready": name, "url": f"{scheme}://{reachable(public)}", "admin": f"https://{admin}"})
+        else:
+            progress(f"admin port: https://{reachable(admin)}{also}")
+            click.echo(f"{name} ready: {scheme}://{reachable(public)}")
+
+    return announce
 
 
 def shown(settings: Listening, authority: Authority, tls: TlsSettings, name: str) -> Shown:

@@ -44,6 +44,17 @@ class Stop:
             self.asked.set()
 
 
+def at_once(engine: _core.Engine, hurry: asyncio.Event) -> Callable[[], None]:
+    """What a second signal does, from any thread: requests end now, and `hurry` tells the rest."""
+    loop = asyncio.get_running_loop()
+
+    def act() -> None:
+        loop.call_soon_threadsafe(hurry.set)
+        engine.stop(0.0)
+
+    return act
+
+
 class EventPump:
     """A thread that waits for the core's events and hands them to the event loop."""
 

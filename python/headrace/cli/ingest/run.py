@@ -6,9 +6,8 @@ import click
 
 from headrace.certs.authority import Authority
 from headrace.cli.central import log_centrally
-from headrace.cli.listening import reachable, shown
+from headrace.cli.listening import announcer, shown
 from headrace.cli.options import Common, common_options, examples
-from headrace.cli.output import as_json, progress
 from headrace.ingest.service import run
 from headrace.settings import IngestSettings, TlsSettings, load
 
@@ -50,15 +49,12 @@ def command(common: Common, **flags: object) -> None:
     state = common.state
     token = state.token(create=True)
     assert token is not None
-    scheme = "http" if settings.plain else "https"
-
-    def announce(public: str, admin: str) -> None:
-        if common.json:
-            as_json({"ready": "ingest", "url": f"{scheme}://{reachable(public)}", "admin": f"https://{admin}"})
-        else:
-            progress(f"admin port: https://{reachable(admin)}; payloads land in {settings.to}")
-            click.echo(f"ingest ready: {scheme}://{reachable(public)}")
-
     credentials = shown(settings, Authority(state.path / "certs"), tls, "ingest")
     log_centrally(common, settings.logs, "ingest")
-    run(settings, credentials, token=token, state=state.path, announce=announce)
+    run(
+        settings,
+        credentials,
+        token=token,
+        state=state.path,
+        announce=announcer(common, "ingest", settings, f"; payloads land in {settings.to}"),
+    )

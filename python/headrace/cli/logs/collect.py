@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from headrace.certs.authority import Authority
-from headrace.cli.listening import reachable, shown
+from headrace.cli.listening import announcer, shown
 from headrace.cli.options import Common, common_options, examples
-from headrace.cli.output import as_json, progress
 from headrace.logs.service import run
 from headrace.settings import LogsSettings, TlsSettings, load
 
@@ -43,14 +42,11 @@ def command(common: Common, **flags: object) -> None:
     state = common.state
     token = settings.token or state.token(create=True)
     assert token is not None
-    scheme = "http" if settings.plain else "https"
-
-    def announce(public: str, admin: str) -> None:
-        if common.json:
-            as_json({"ready": "logs", "url": f"{scheme}://{reachable(public)}", "admin": f"https://{admin}"})
-        else:
-            progress(f"admin port: https://{reachable(admin)}; entries are written to {settings.file}")
-            click.echo(f"logs ready: {scheme}://{reachable(public)}")
-
     credentials = shown(settings, Authority(state.path / "certs"), tls, "logs")
-    run(settings, credentials, token=token, state=state.path, announce=announce)
+    run(
+        settings,
+        credentials,
+        token=token,
+        state=state.path,
+        announce=announcer(common, "logs", settings, f"; entries are written to {settings.file}"),
+    )
