@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from headrace.bench.load import Generator
-from headrace.bench.logs.scenarios import LOGS, call, sink
+from headrace.bench.logs.scenarios import HANDLERS, call, sink
 from headrace.bench.rig import Effort, Rig
 
 
@@ -32,8 +32,8 @@ def test_the_tail_is_that_of_single_calls(rig, tmp_path):
     assert call("tail", "file", 0.0, rig).value > 0
 
 
-def test_each_scenario_has_the_same_contestants():
-    assert [[each.name for each in scenario.contestants] for scenario in LOGS] == [
+def test_each_scenario_of_a_log_call_has_the_same_contestants():
+    assert [[each.name for each in scenario.contestants] for scenario in HANDLERS] == [
         ["headrace", "headrace-slow", "headrace-away", "file", "queue", "loki"]
     ] * 2
 

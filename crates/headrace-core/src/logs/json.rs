@@ -21,6 +21,7 @@ pub type Malformed = String;
 
 /// Adds the entries of `body` to `batch`.
 pub fn read(body: &[u8], batch: &mut Batch) -> Result<(), Malformed> {
+    batch.expect(body.len());
     match body.trim_ascii_start().first() {
         None => Err("The body is empty.".to_owned()),
         Some(b'[') => read_array(utf8(body)?, batch),
@@ -164,9 +165,9 @@ fn own(name: &str) -> Option<usize> {
 
 /// A value as text, on one line where it is no string.
 fn flat(value: &str) -> Cow<'_, str> {
-    match value.starts_with('"') {
-        true => text(value),
-        false => one_line(value),
+    match value.as_bytes().first() {
+        Some(b'"') => text(value),
+        _ => one_line(value),
     }
 }
 

@@ -12,19 +12,20 @@
 //! - entries that leave together are of one day, so that a file can end with it;
 //! - what waits has at most so many bytes: above that the oldest slots leave early, and then it does depend on reading.
 //!
-//! Bytes of an entry are copied once, into the buffer of its slot; keys of 16 bytes are sorted. Slots give their buffers
-//! back. Given up: to be as exact as a nanosecond about when an entry leaves (it is up to a slot later than need be).
+//! Bytes of an entry are copied once, into a piece of its `slot`; keys of 16 bytes are sorted. Given up: to be as exact as a nanosecond about when an entry leaves (it is up to a slot later than need be).
+
+mod slot;
 
 use std::time::Duration;
+
+pub use slot::Slot;
+use slot::{Key, Pool};
 
 use super::{Entry, calendar::DAY};
 
 /// How long a slot is, in nanoseconds. Days are a whole number of them.
 pub const SLOT: i64 = 100_000_000;
 const SLOTS_OF_DAY: i64 = DAY / SLOT;
-/// Slots whose buffers are kept for the next ones, if they are not larger than that.
-const SPARE: usize = 32;
-const SPARE_BYTES: usize = 4 << 20;
 
 /// Where in the journal and in time a window stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,24 +36,6 @@ pub struct Position {
     pub low: u64,
     /// The first slot that has not left.
     pub floor: i64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Key {
-    /// The entry's, or of a late one the last moment below the floor.
-    time: i64,
-    start: u32,
-    length: u32,
-}
-
-/// Entries of one slot.
-#[derive(Debug, Default)]
-pub struct Slot {
-    number: i64,
-    /// The lowest number in it: of the one that came first.
-    first: u64,
-    bytes: Vec<u8>,
-    keys: Vec<Key>,
 }
 
 #[derive(Debug)]
@@ -70,7 +53,7 @@ pub struct Window {
     /// Where in `slots` the latest entry went.
     latest: usize,
     bytes: usize,
-    spare: Vec<Slot>,
+    pool: Pool,
 }
 
 /// The slot of a time.
@@ -90,7 +73,7 @@ impl Window {
             slots: Vec::new(),
             latest: 0,
             bytes: 0,
-            spare: Vec::new(),
+            pool: Pool::default(),
         }
     }
 
@@ -105,7 +88,7 @@ impl Window {
 
     /// Entries that wait, and their bytes.
     pub fn waiting(&self) -> (usize, usize) {
-        (self.slots.iter().map(|slot| slot.keys.len()).sum(), self.bytes)
+        (self.slots.iter().map(Slot::len).sum(), self.bytes)
     }
 
     /// Moves the floor on to what follows from an append at `time`, in nanoseconds since 1970; false where entries must
@@ -122,9 +105,7 @@ impl Window {
     /// The floor at which the day of the oldest entry ends.
     fn end_of_day(&self) -> i64 {
         let oldest = self.slots.first();
-        oldest.map_or(i64::MAX, |slot| {
-            (slot.number.div_euclid(SLOTS_OF_DAY) + 1) * SLOTS_OF_DAY
-        })
+        oldest.map_or(i64::MAX, Slot::next_day)
     }
 
     /// Takes the entry with this number: numbers only grow. False where these bytes are no entry.
@@ -138,26 +119,22 @@ impl Window {
             return true;
         }
         let time = own.max(self.floor.saturating_mul(SLOT).saturating_sub(1));
-        let slot = self.slot(slot_of(time), number);
-        let start = slot.bytes.len() as u32;
-        let length = entry.len() as u32;
-        slot.bytes.extend_from_slice(entry);
-        slot.keys.push(Key { time, start, length });
+        let place = self.place(slot_of(time), number);
+        self.slots[place].push(time, entry, &mut self.pool);
         self.bytes += entry.len() + size_of::<Key>();
         true
     }
 
-    /// The slot of this number, for an entry of number `first`.
-    fn slot(&mut self, number: i64, first: u64) -> &mut Slot {
+    /// Where the slot of this number is, for an entry of number `first`.
+    fn place(&mut self, number: i64, first: u64) -> usize {
         if self.slots.get(self.latest).is_none_or(|slot| slot.number != number) {
             let found = self.slots.binary_search_by_key(&number, |slot| slot.number);
             self.latest = found.unwrap_or_else(|place| {
-                let spare = self.spare.pop().unwrap_or_default();
-                self.slots.insert(place, Slot { number, first, ..spare });
+                self.slots.insert(place, self.pool.slot(number, first));
                 place
             });
         }
-        &mut self.slots[self.latest]
+        self.latest
     }
 
     /// Bytes that may leave now.
@@ -190,42 +167,16 @@ impl Window {
         self.latest = 0;
         for slot in &mut leaving {
             self.bytes -= slot.size();
-            // Stable: of equal times the lower number comes first.
-            slot.keys.sort_by_key(|key| key.time);
+            slot.sort();
         }
         leaving
     }
 
-    /// Takes back what `leave` gave, for its buffers.
+    /// Takes back what `leave` gave, for its memory.
     pub fn recycle(&mut self, slots: Vec<Slot>) {
-        for mut slot in slots {
-            if self.spare.len() < SPARE && slot.bytes.capacity() <= SPARE_BYTES {
-                slot.bytes.clear();
-                slot.keys.clear();
-                self.spare.push(slot);
-            }
+        for slot in slots {
+            self.pool.take_back(slot);
         }
-    }
-}
-
-impl Slot {
-    fn size(&self) -> usize {
-        self.bytes.len() + self.keys.len() * size_of::<Key>()
-    }
-
-    /// The entries and the times by which they are sorted: of late ones it is not their own.
-    pub fn entries(&self) -> impl Iterator<Item = (i64, &[u8])> {
-        self.keys.iter().map(|key| {
-            let start = key.start as usize;
-            (key.time, &self.bytes[start..start + key.length as usize])
-        })
-    }
-
-    /// The first of its times.
-    pub fn time(&self) -> i64 {
-        self.keys
-            .first()
-            .map_or(self.number.saturating_mul(SLOT), |key| key.time)
     }
 }
 

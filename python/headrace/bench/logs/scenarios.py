@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from headrace.bench.logs.collecting import COLLECTING
 from headrace.bench.process import pinned, running
 from headrace.bench.rig import Rig
 from headrace.bench.scenario import Contestant, Sample, Scenario
@@ -70,9 +71,10 @@ def _contestants(figure: str) -> tuple[Contestant, ...]:
     )
 
 
-LOGS = (
+HANDLERS = (
     Scenario(
         "logs-handler", "What a handler adds to a log call", "µs", _contestants("added"), target=0.5, against=("file",)
     ),
     Scenario("logs-handler-tail", "99.9th percentile of a log call", "µs", _contestants("tail"), against=("file",)),
 )
+LOGS = (*HANDLERS, *COLLECTING)
