@@ -1,6 +1,7 @@
 """The reader and its verbs, against a log server over files that the test writes."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -120,10 +121,19 @@ def test_tail_follows_until_it_is_interrupted(reader, folder, tmp_path, monkeypa
     append(folder, line(0, message="before"))
     place = ["--url", reader.destination.url, "--token", TOKEN]
     command = [sys.executable, "-u", "-m", "headrace", "logs", "tail", "-f", "-n", "1", *place]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # Whoever runs the tests in the background is deaf to it, and so would be what they start.
+    deaf = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, deaf)
+    with started as process:
         assert process.stdout is not None
         assert process.stdout.readline().endswith("before\n")
         append(folder, line(1, message="after"))
         assert process.stdout.readline().endswith("after\n")
-        process.send_signal(2)
-        assert process.wait(30) == 130
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
