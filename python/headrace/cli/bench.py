@@ -38,6 +38,7 @@ SCENARIO, one or more of these, or all:
   ingest-soak              memory and queue while it lands, over time
   logs-handler             what a handler adds to a log call
   logs-handler-tail        the longest of them
+  logs-batches, logs-single   a log entry until it is in the file
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))
