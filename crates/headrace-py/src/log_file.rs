@@ -17,7 +17,7 @@ use crate::{
     journal::Journal,
 };
 
-/// More would not fit into the places that are kept of entries in a slot.
+/// What waits is in memory, twice while it is written: more is a mistake.
 const MAX_WINDOW_BYTES: usize = 1 << 31;
 
 #[pyclass(frozen, module = "headrace._core")]

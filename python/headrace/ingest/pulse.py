@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.clock import Clock
 from headrace.ingest.landing import Landing
-from headrace.ingest.rate import Rate, retry_after
 from headrace.ingest.tally import Tally
+from headrace.service.rate import Drain, Rate
 
 if TYPE_CHECKING:
     from headrace._core import Counters, JournalStatus
@@ -46,7 +46,7 @@ class Pulse:
         self._clock = clock
         self._accepted = Rate(ACCEPTING)
         self._landed = Rate(LANDING)
-        self._drained = Rate(LANDING)
+        self._drain = Drain(LANDING)
         self._health = "good"
         self._look()
 
@@ -93,11 +93,7 @@ class Pulse:
         now, journal = self._clock.monotonic(), self._journal()
         self._accepted.add(now, journal.counts["appended"])
         self._landed.add(now, journal.counts["landed"])
-        # A minute with nothing to land would make the queue look slow that has just filled.
-        if not journal.unlanded:
-            self._drained.restart()
-        self._drained.add(now, journal.counts["landed"])
-        self._tell(retry_after(journal.unlanded, self._drained.per_second))
+        self._tell(self._drain.retry_after(now, waiting=journal.unlanded, done=journal.counts["landed"]))
         health, why = journal.health
         if health != self._health:
             self._health = health

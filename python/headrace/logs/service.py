@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from headrace import _core
+from headrace.clock import Clock
 from headrace.logs.admin import Admin
 from headrace.logs.archive import Archive
 from headrace.logs.core import client_limits, kept, open_file, open_journal, server_options
@@ -56,8 +57,8 @@ def assemble(settings: "LogsSettings", credentials: Shown, token: str, folder: P
     engine = _core.Engine(threads=settings.threads, limits=client_limits(settings))
 
     hurry = asyncio.Event()
-    stop = Stop(at_once=at_once(engine, hurry))
-    watch = Watch(engine.counters, journal.status, file.status)
+    stop = Stop(at_once=at_once(engine, hurry, lambda: file.close(0.0)))
+    watch = Watch(engine.counters, journal.status, file.status, tell=server.set_retry_after, clock=Clock())
     collectors = (IntakeCollector(PREFIX, engine.counters, journal.status), FileCollector(file.status))
     access = Access(token, credentials.names, open=settings.open)
     admin = Admin(watch, collectors, access, ready=lambda: not stop.asked.is_set())

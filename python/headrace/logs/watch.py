@@ -1,30 +1,46 @@
-"""Looks at the collector once a second: what is wrong is logged once, when it begins and when it is over."""
+"""Looks at the collector once a second: what is wrong is logged once, when it begins and when it is over.
+
+What refused clients are told follows from how fast the journal empties.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from headrace.clock import Clock
+from headrace.service.rate import Drain
+
 if TYPE_CHECKING:
     from headrace._core import Counters, JournalStatus, LogFileStatus
 
 EVERY: Final = 1.0  # seconds
+WRITING: Final = 60.0  # seconds over which the journal's emptying is averaged
 
 log = logging.getLogger(__name__)
 
 
 class Watch:
-    """Example: `watch = Watch(...)`; `await watch.run()`, until cancelled; `watch.view()` for whoever asks."""
+    """Example: `watch = Watch(...)`; `await watch.run()`, until cancelled; `watch.view()` for whoever asks.
+
+    `tell` hears what `Retry-After` shall say, in seconds.
+    """
 
     def __init__(
         self,
         counters: "Callable[[], Counters]",
         journal: "Callable[[], JournalStatus]",
         file: "Callable[[], LogFileStatus]",
+        *,
+        tell: Callable[[float], None],
+        clock: Clock,
     ) -> None:
         self._counters = counters
         self._journal = journal
         self._file = file
+        self._tell = tell
+        self._clock = clock
+        self._drain = Drain(WRITING)
         self._told: set[str] = set()
 
     async def run(self) -> None:
@@ -34,7 +50,10 @@ class Watch:
             await asyncio.sleep(EVERY)
 
     def look(self) -> None:
-        """Log what has begun to be wrong, and what is over."""
+        """Log what has begun to be wrong, and what is over; tell when it is worth coming back."""
+        journal = self._journal()
+        done = journal.counts["landed"]
+        self._tell(self._drain.retry_after(self._clock.monotonic(), waiting=journal.unlanded, done=done))
         wrong = set(self.wrong())
         for line in sorted(wrong - self._told):
             log.error("%s", line)

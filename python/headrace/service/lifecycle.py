@@ -44,13 +44,16 @@ class Stop:
             self.asked.set()
 
 
-def at_once(engine: _core.Engine, hurry: asyncio.Event) -> Callable[[], None]:
-    """What a second signal does, from any thread: requests end now, and `hurry` tells the rest."""
+def at_once(
+    engine: _core.Engine, hurry: asyncio.Event, then: Callable[[], object] = lambda: None
+) -> Callable[[], None]:
+    """What a second signal does, from any thread: requests end now, `hurry` tells the rest, and `then` is called."""
     loop = asyncio.get_running_loop()
 
     def act() -> None:
         loop.call_soon_threadsafe(hurry.set)
         engine.stop(0.0)
+        then()
 
     return act
 

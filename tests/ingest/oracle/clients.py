@@ -8,7 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from ..service_process import until  # noqa: TID252
+from tests.processes import until
+
 from .ledger import Collection, Fate, Ledger
 
 PATIENCE = 20.0  # seconds for an answer; a bound only

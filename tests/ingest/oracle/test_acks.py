@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ..service_process import until  # noqa: TID252
+from tests.processes import until
+
 from .ledger import Fate, Verdict
 from .scenario import kill
 

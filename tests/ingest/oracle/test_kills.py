@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from ..service_process import HEADRACE, environment  # noqa: TID252
+from tests.processes import HEADRACE, environment
+
 from .ledger import Verdict
 from .scenario import Scenario, kill
 

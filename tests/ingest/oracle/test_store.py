@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from ..service_process import until  # noqa: TID252
+from tests.processes import until
+
 from . import store as faults
 from .ledger import Verdict
 from .scenario import Scenario, kill

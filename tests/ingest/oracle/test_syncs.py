@@ -2,7 +2,8 @@
 
 import pytest
 
-from ..service_process import until  # noqa: TID252
+from tests.processes import until
+
 from .ledger import Verdict
 from .scenario import kill
 

@@ -3,17 +3,14 @@
 //! An entry is put together on the engine's thread and copied into a queue that never makes it wait. Without a place to
 //! log to a request costs one look at whether there is one.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use super::rewrite::Hop;
 use crate::{
     http::exchange::Exchange,
-    logs::{Entry, LogShipper},
+    logs::{Entry, LogShipper, calendar::now},
 };
 
 /// Who tells, as in the central log.
@@ -93,9 +90,4 @@ impl Entries {
         };
         self.shipper.put(&entry, level == "ERROR");
     }
-}
-
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -185,11 +185,6 @@ impl Writer {
         if let Some(segment) = &self.segment {
             self.previous = (segment.header.first, segment.end);
         }
-        let prepared = self.shared.ahead.take(START + needed);
-        let (length, limit) = match &prepared {
-            Some(prepared) => (prepared.length, prepared.length),
-            None => (self.room(START + needed)?, self.short()),
-        };
         let header = self.header(first);
         let extent = Extent {
             salt: header.salt,
@@ -197,19 +192,7 @@ impl Writer {
             last: first - 1,
             newest: header.made,
         };
-        let (disk, path) = (&*self.shared.disk, self.shared.path_of(first));
-        let created = match prepared {
-            Some(prepared) => Segment::create_in(disk, &path, header, prepared),
-            None => Segment::create(disk, &path, header, length, &mut []),
-        };
-        let segment = match created {
-            Ok(segment) => segment,
-            Err(error) => {
-                // It may be there all the same, and says that the one before ends here.
-                self.abandon();
-                return Err(error);
-            }
-        };
+        let (segment, limit) = self.create_segment(header, START + needed)?;
         if let Some(before) = self.segment.replace(segment) {
             // Gives back what was set aside and not used; where it ends is already written.
             let _ = before.file.truncate(before.end);
@@ -220,6 +203,23 @@ impl Writer {
         state.active = Some(first);
         state.count_pinned();
         Ok(())
+    }
+
+    /// Makes the file of a segment, and how long it may get.
+    fn create_segment(&mut self, header: Header, needed: u64) -> io::Result<(Segment, u64)> {
+        let (disk, path) = (&*self.shared.disk, self.shared.path_of(header.first));
+        let (created, limit) = if let Some(prepared) = self.shared.ahead.take(needed) {
+            let limit = prepared.length;
+            (Segment::create_in(disk, &path, header, prepared), limit)
+        } else {
+            let length = self.room(needed)?;
+            (Segment::create(disk, &path, header, length, &mut []), self.short())
+        };
+        if created.is_err() {
+            // It may be there all the same, and says that the one before ends here.
+            self.abandon();
+        }
+        Ok((created?, limit))
     }
 
     fn header(&self, first: u64) -> Header {

@@ -176,6 +176,22 @@ pub fn level_of(text: Cow<'_, str>) -> Cow<'_, str> {
 pub const MAX_AHEAD: std::time::Duration = std::time::Duration::from_nanos(10 * SECOND as u64);
 
 #[cfg(test)]
+impl Batch {
+    /// Time, level, source, message and fields of each entry as one text, then what is wrong with the others.
+    pub(super) fn told(&self) -> Vec<String> {
+        let entries = self.entries().into_iter().filter_map(Entry::decode);
+        let texts = entries.map(|entry| {
+            format!(
+                "{};{};{};{};{}",
+                entry.time, entry.level, entry.source, entry.message, entry.fields
+            )
+        });
+        let errors = self.errors.iter().map(|(place, why)| format!("{place}: {why}"));
+        texts.chain(errors).collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -3,6 +3,8 @@
 //! Days are counted in eras of 400 years (146,097 days) whose years begin in March, so that the leap day is a year's
 //! last (Howard Hinnant, "chrono-compatible low-level date algorithms"). Leap seconds do not exist, as in Unix time.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub const SECOND: i64 = 1_000_000_000;
 pub const DAY: i64 = 86_400 * SECOND;
 
@@ -10,6 +12,12 @@ const ERA_YEARS: i64 = 400;
 const ERA_DAYS: i64 = 146_097;
 /// Days from the first of March of the year 0 to the first of January 1970.
 const EPOCH: i64 = 719_468;
+
+/// The time by this machine's clock, in nanoseconds since 1970.
+pub fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// A point in time as people write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

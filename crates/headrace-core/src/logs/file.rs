@@ -7,7 +7,7 @@ mod tests;
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -32,7 +32,7 @@ pub struct Options {
     pub format: Format,
     /// How long entries wait for earlier ones: 2 s.
     pub window: Duration,
-    /// The most bytes that wait in memory; at most 2 GiB.
+    /// The most bytes that wait in memory.
     pub window_bytes: usize,
     /// A file that is as long as this is followed by the next.
     pub rotate_bytes: u64,
@@ -157,7 +157,6 @@ impl Shared {
 /// A log file that is being written from a journal by a thread of its own.
 pub struct LogFile {
     shared: Arc<Shared>,
-    path: PathBuf,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -179,7 +178,6 @@ impl LogFile {
         let thread = thread.map_err(|error| Error::Journal(format!("no thread for the log file: {error}")))?;
         Ok(Self {
             shared,
-            path: path.to_owned(),
             writer: Mutex::new(Some(thread)),
         })
     }
@@ -209,10 +207,6 @@ impl LogFile {
         let place = Place::new(disk, path.to_owned());
         let writer = Writer::new(Arc::clone(&shared), journal, options, place, checkpoints);
         Ok((shared, writer))
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     pub fn status(&self) -> Status {

@@ -261,10 +261,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::{
-            batch::{Arrival, MAX_AHEAD},
-            entry::Entry,
-        },
+        super::batch::{Arrival, MAX_AHEAD},
         *,
     };
 
@@ -273,23 +270,8 @@ mod tests {
         read(body.as_bytes(), &mut batch).map(|()| batch)
     }
 
-    /// Time, level, source, message and fields of each, as one text.
     fn told(body: &str) -> Vec<String> {
-        let batch = batch(body).unwrap_or_else(|error| panic!("{body}: {error}"));
-        let entries = batch.entries().into_iter().filter_map(Entry::decode);
-        let entries = entries.map(
-            |Entry {
-                 time,
-                 level,
-                 source,
-                 message,
-                 fields,
-                 ..
-             }| format!("{time};{level};{source};{message};{fields}"),
-        );
-        entries
-            .chain(batch.errors().iter().map(|(place, why)| format!("{place}: {why}")))
-            .collect()
+        batch(body).unwrap_or_else(|error| panic!("{body}: {error}")).told()
     }
 
     fn record(record: &str) -> String {

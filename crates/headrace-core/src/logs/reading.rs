@@ -14,13 +14,14 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Poll, ready},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    calendar::now,
     filter::Filter,
     line::Format,
     parameters,
@@ -327,10 +328,4 @@ fn stopping() -> Stop {
 
 fn unreadable(error: &io::Error) -> Stop {
     refuse(Refused::Failed, format!("The log's folder cannot be read: {error}."))
-}
-
-/// Nanoseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

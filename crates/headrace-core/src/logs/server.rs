@@ -10,12 +10,13 @@
 use std::{
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use super::{
     access,
     batch::{Arrival, Batch},
+    calendar::now,
     json::{self, Malformed},
     loki,
     options::Options,
@@ -225,10 +226,4 @@ fn partial_success(batch: &Batch) -> String {
 fn is_protobuf(exchange: &impl Exchange) -> bool {
     let kind = exchange.request().fields().get(b"content-type").unwrap_or_default();
     memchr::memmem::find(&kind.to_ascii_lowercase(), b"protobuf").is_some()
-}
-
-/// Nanoseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -62,11 +62,11 @@ fn slot_of(time: i64) -> i64 {
 }
 
 impl Window {
-    /// `capacity` is in bytes, and at most 2 GiB.
+    /// `capacity` is in bytes.
     pub fn new(length: Duration, capacity: usize, position: Position) -> Self {
         Self {
             length: i64::try_from(length.as_nanos()).unwrap_or(i64::MAX),
-            capacity: capacity.min(i32::MAX as usize),
+            capacity,
             resumed: position,
             next: position.low,
             floor: position.floor,

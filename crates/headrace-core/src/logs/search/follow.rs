@@ -88,45 +88,25 @@ pub struct Step {
 impl Search {
     /// The end of the log, and up to `last` lines before it that are wanted.
     pub fn end(&self, filter: &Filter, last: usize) -> Result<(Position, Step)> {
-        let needle = filter.needle();
         let (mut files, _) = self.folder.find(&self.format, &self.read)?;
-        let mut told = Vec::new();
-        let (mut position, mut looked) = (None, 0);
+        let mut back = Back::new(&self.format, filter, last);
+        let mut position = None;
         while let Some(mut found) = files.pop() {
             let Some(Opened { main, .. }) = found.open()? else {
                 continue;
             };
+            let file = found.extent.id;
             position = match position {
-                None => Some(end_of(&main, found.extent.id)?),
+                None => Some(end_of(&main, file)?),
                 known => known,
             };
-            let mut lines = Vec::new();
-            for piece in (0..main.count()).rev() {
-                if told.len() >= last || looked >= MAX_BACK {
-                    break;
-                }
-                let start = main.read(piece, &mut lines)?;
-                looked += lines.len() as u64;
-                let new = tell(
-                    &self.format,
-                    filter,
-                    &needle,
-                    &lines,
-                    Mark {
-                        file: found.extent.id,
-                        offset: start,
-                    },
-                );
-                told.extend(new.into_iter().rev());
-            }
-            if told.len() >= last || looked >= MAX_BACK {
+            back.read(&main, file)?;
+            if back.is_done() {
                 break;
             }
         }
-        told.truncate(last);
-        told.reverse();
         let step = Step {
-            entries: told,
+            entries: back.in_order(),
             ..Step::default()
         };
         Ok((position.unwrap_or_default(), step))
@@ -142,6 +122,11 @@ impl Search {
             position.inode = inode;
             return self.read_on(&current.main, position, filter);
         }
+        self.follow_rotated(position, filter)
+    }
+
+    /// What is behind `position` in a file that is no longer written, then on to the next one.
+    fn follow_rotated(&self, position: &mut Position, filter: &Filter) -> Result<Step> {
         let (mut files, _) = self.folder.find(&self.format, &self.read)?;
         let Some(at) = files.iter().position(|found| Some(found.extent.id) == position.file) else {
             *position = Position::default();
@@ -183,13 +168,13 @@ impl Search {
             return Ok(step);
         }
         let mut lines = Vec::new();
-        if position.file.is_none() {
-            main.read(0, &mut lines)?;
-            position.file = memchr::memchr(b'\n', &lines).map(|end| crc32c::crc32c(&lines[..end]));
-        }
-        let Some(file) = position.file else {
+        let Some(file) = position
+            .file
+            .map_or_else(|| id_of(main, &mut lines), |file| Ok(Some(file)))?
+        else {
             return Ok(step);
         };
+        position.file = Some(file);
         let mut piece = main.holding(position.offset);
         if behind > MAX_BEHIND {
             step.missed = true;
@@ -213,6 +198,55 @@ impl Search {
             piece += 1;
         }
         Ok(step)
+    }
+}
+
+/// The last wanted lines, found from the end on.
+struct Back<'a> {
+    format: &'a Format,
+    filter: &'a Filter,
+    needle: Needle,
+    last: usize,
+    /// The latest first.
+    told: Vec<(Mark, Vec<u8>)>,
+    looked: u64,
+}
+
+impl<'a> Back<'a> {
+    fn new(format: &'a Format, filter: &'a Filter, last: usize) -> Self {
+        Self {
+            format,
+            filter,
+            needle: filter.needle(),
+            last,
+            told: Vec::new(),
+            looked: 0,
+        }
+    }
+
+    /// Enough was found, or looked at.
+    fn is_done(&self) -> bool {
+        self.told.len() >= self.last || self.looked >= MAX_BACK
+    }
+
+    fn read(&mut self, main: &Pieces<'_>, file: u32) -> Result<()> {
+        let mut lines = Vec::new();
+        for piece in (0..main.count()).rev() {
+            if self.is_done() {
+                break;
+            }
+            let offset = main.read(piece, &mut lines)?;
+            self.looked += lines.len() as u64;
+            let new = tell(self.format, self.filter, &self.needle, &lines, Mark { file, offset });
+            self.told.extend(new.into_iter().rev());
+        }
+        Ok(())
+    }
+
+    fn in_order(mut self) -> Vec<(Mark, Vec<u8>)> {
+        self.told.truncate(self.last);
+        self.told.reverse();
+        self.told
     }
 }
 
@@ -253,6 +287,12 @@ fn end_of(main: &Pieces<'_>, file: u32) -> Result<Position> {
         file: None,
         offset: 0,
     })
+}
+
+/// The checksum of the first line, once there is one.
+fn id_of(main: &Pieces<'_>, lines: &mut Vec<u8>) -> Result<Option<u32>> {
+    main.read(0, lines)?;
+    Ok(memchr::memchr(b'\n', lines).map(|end| crc32c::crc32c(&lines[..end])))
 }
 
 fn inode_of(main: &Pieces<'_>) -> Result<u64> {

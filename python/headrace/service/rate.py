@@ -45,3 +45,21 @@ def retry_after(waiting: int, per_second: float) -> float:
     if per_second <= 0:
         return STANDING
     return min(LONGEST, max(1.0, SHARE * waiting / per_second))
+
+
+class Drain:
+    """How fast a queue gets shorter, and so what is said to whoever finds it full.
+
+    Example: `drain.retry_after(0.0, waiting=1000, done=0)`, then `drain.retry_after(1.0, waiting=900, done=100)`.
+    """
+
+    def __init__(self, over: float) -> None:
+        self._done = Rate(over)
+
+    def retry_after(self, now: float, *, waiting: int, done: int) -> float:
+        """Seconds for `Retry-After`: at `now`, in monotonic seconds, so many wait and so many were done so far."""
+        # A minute with nothing to do would make the queue look slow that has just filled.
+        if not waiting:
+            self._done.restart()
+        self._done.add(now, done)
+        return retry_after(waiting, self._done.per_second)

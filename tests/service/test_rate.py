@@ -2,7 +2,7 @@
 
 import pytest
 
-from headrace.ingest.rate import LONGEST, STANDING, Rate, retry_after
+from headrace.service.rate import LONGEST, STANDING, Drain, Rate, retry_after
 
 
 def test_a_rate_is_over_its_span_alone():
@@ -43,3 +43,17 @@ def test_what_was_before_a_restart_counts_no_more():
 )
 def test_a_tenth_of_the_queue_is_to_land_first(waiting, per_second, seconds):
     assert retry_after(waiting, per_second) == seconds
+
+
+def test_a_queue_that_has_just_filled_is_not_taken_for_a_slow_one():
+    drain = Drain(60.0)
+    for now in range(60):
+        drain.retry_after(float(now), waiting=0, done=0)
+    drain.retry_after(60.0, waiting=0, done=0)
+    assert drain.retry_after(62.0, waiting=1000, done=1000) == pytest.approx(1.0)
+
+
+def test_a_queue_that_stands_still_is_come_back_to_after_a_pause():
+    drain = Drain(60.0)
+    drain.retry_after(0.0, waiting=10, done=5)
+    assert drain.retry_after(1.0, waiting=10, done=5) == STANDING
