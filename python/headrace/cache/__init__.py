@@ -1,0 +1,1 @@
+"""The cache: one store, asked by Python, over HTTP and at the edge."""

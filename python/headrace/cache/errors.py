@@ -1,0 +1,34 @@
+"""What can go wrong with a cache, below the one tree of `headrace.errors`.
+
+    OperationError
+    └── CacheError            a backend could not do what it was asked for
+        ├── AwayError         it is down, slow, or answers what is no answer
+        ├── DeniedError       it does not take the token
+        └── RefusedError      it does not take this value or call: too large, no lifetime
+    UsageError
+    └── SerializeError        the serializer can't make bytes of the value
+
+Backends raise them; a `Cache` turns all but `UsageError` into a miss, counted.
+"""
+
+from headrace.errors import OperationError, UsageError
+
+
+class CacheError(OperationError):
+    """A backend could not do what it was asked for."""
+
+
+class AwayError(CacheError):
+    """The cache is down, slow, or answers what is no answer."""
+
+
+class DeniedError(CacheError):
+    """The cache does not take the token."""
+
+
+class RefusedError(CacheError):
+    """The cache does not take this value or call."""
+
+
+class SerializeError(UsageError):
+    """The serializer can't make bytes of the value."""
