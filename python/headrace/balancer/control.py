@@ -24,9 +24,10 @@ from headrace.errors import UsageError
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import Shown
+from headrace.service.core import client_limits
 from headrace.service.front import Announce, Front
 from headrace.service.lifecycle import Stop, allow_open_files
-from headrace.settings import BalancerSettings, ClientLimits, ForwardingOptions, Section
+from headrace.settings import BalancerSettings, ForwardingOptions, Section
 
 SAFE: Final = "the app servers stay as they are, and are known after the next start"
 
@@ -74,7 +75,7 @@ def assemble(
     balancer = _core.Balancer(_core.BalancerOptions(**_values(ForwardingOptions, settings)))
     if log is not None:
         balancer.log_to(log, access=settings.access_log)
-    engine = _core.Engine(threads=settings.threads, limits=_core.Limits(**_values(ClientLimits, settings)))
+    engine = _core.Engine(threads=settings.threads, limits=client_limits(settings))
     traffic = CoreTraffic(engine, balancer, settings, credentials.ca)
     stop = Stop(at_once=lambda: engine.stop(0.0))
 

@@ -1,8 +1,9 @@
-"""What verbs that listen have in common: the certificates that a service shows, and its address for people."""
+"""What verbs that listen have in common: options, the certificates that a service shows, and its address for people."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import click
 
@@ -12,8 +13,9 @@ from headrace.cli.options import Common
 from headrace.cli.output import as_json, progress
 from headrace.errors import UsageError
 from headrace.service.certificates import Shown
-from headrace.settings import TlsSettings
+from headrace.settings import TlsSettings, load
 
+FILE = click.Path(path_type=Path, dir_okay=False)
 EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared with what the user asks for
 
 
@@ -39,6 +41,55 @@ class Listening(Protocol):
     @property
     def key(self) -> tuple[Path, ...]:
         """Their keys."""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What lets a service in: the token of its admin port, the local authority, and the certificates that it shows."""
+
+    token: str
+    authority: Authority
+    credentials: Shown
+
+
+def listening_options(
+    address: str, admin: str, *, public: str = "Public address.", port: str = "Where status and metrics are asked for."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds where a service listens, with which certificates, on how many threads; the verb gets them as flags.
+
+    `address` and `admin` are the defaults that the help shows, `public` and `port` say what they are for.
+
+    Example:
+        @click.command()
+        @listening_options("0.0.0.0:7000", "127.0.0.1:7001")
+        @common_options
+        def command(common: Common, **flags: object) -> None: ...
+    """
+    options = (
+        click.option("--address", metavar="HOST:PORT", help=f"{public}  [default: {address}]"),
+        click.option("--plain", is_flag=True, default=None, help="Plain HTTP/1.1 in place of TLS."),
+        click.option("--cert", multiple=True, type=FILE, metavar="FILE", help="Certificate (PEM); once for each name."),
+        click.option("--key", multiple=True, type=FILE, metavar="FILE", help="Its key (PEM), in the same order."),
+        click.option("--admin", metavar="HOST:PORT", help=f"{port}  [default: {admin}]"),
+        click.option("--threads", metavar="N", help="Event loop threads.  [default: one for each core]"),
+    )
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def entrance(common: Common, settings: Listening, name: str, *, token: str | None = None) -> Entrance:
+    """What the service called `name` lets in by; what is missing is made. `token` is one that the settings give."""
+    state = common.state
+    token = token or state.token(create=True)
+    assert token is not None
+    authority = Authority(state.path / "certs")
+    tls = load(TlsSettings, {}, file=common.settings_file)
+    return Entrance(token, authority, shown(settings, authority, tls, name))
 
 
 def reachable(address: str) -> str:

@@ -16,7 +16,7 @@ from headrace import _core
 from headrace.clock import Clock
 from headrace.ingest.admin import Admin
 from headrace.ingest.batches import Limits
-from headrace.ingest.core import client_limits, node_name, open_journal, server_options
+from headrace.ingest.core import node_name, server_options
 from headrace.ingest.corejournal import CoreJournal
 from headrace.ingest.deadletters import DeadLetters
 from headrace.ingest.delivery import Delivery
@@ -31,6 +31,7 @@ from headrace.ingest.workers import MOST_WORKERS
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import Shown
+from headrace.service.core import client_limits, open_journal
 from headrace.service.front import Announce, Front
 from headrace.service.intake import IntakeCollector
 from headrace.service.lifecycle import Stop, allow_open_files, at_once
@@ -75,7 +76,7 @@ def assemble(settings: IngestSettings, credentials: Shown, token: str, folder: P
     check(form, settings.compression_level)
     sink, tls = sink_for(settings.to), credentials.tls()
 
-    journal = open_journal(settings, node, folder)
+    journal = open_journal(settings, folder, node=node, retain=settings.window)
     named = streams(settings.paths, folder / "streams.json")
     manifest, letters = Manifest(folder / "manifest.sqlite"), DeadLetters(folder / "dead")
     delivery = Delivery(sink, letters, tally, clock)

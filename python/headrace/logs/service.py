@@ -12,12 +12,13 @@ from headrace import _core
 from headrace.clock import Clock
 from headrace.logs.admin import Admin
 from headrace.logs.archive import Archive
-from headrace.logs.core import client_limits, kept, open_file, open_journal, server_options
+from headrace.logs.core import kept, open_file, server_options
 from headrace.logs.metrics import PREFIX, FileCollector
 from headrace.logs.watch import Watch
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import Shown
+from headrace.service.core import client_limits, open_journal
 from headrace.service.front import Announce, Front
 from headrace.service.intake import IntakeCollector
 from headrace.service.lifecycle import Stop, allow_open_files, at_once
@@ -49,7 +50,7 @@ def run(settings: "LogsSettings", credentials: Shown, *, token: str, state: Path
 def assemble(settings: "LogsSettings", credentials: Shown, token: str, folder: Path) -> "Service":
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     options, tls = server_options(settings, token), credentials.tls()
-    journal = open_journal(settings, folder)
+    journal = open_journal(settings, folder, retain=settings.key_window)
     _tell_of(journal)
     file = open_file(settings, journal, folder)
     archive = Archive(settings.file, kept(settings))

@@ -63,6 +63,12 @@ class Access:
         return name is not None and (_is_address(name) or name in {"localhost", *map(str.lower, self.names)})
 
 
+def is_local(address: str) -> bool:
+    """Whether only this machine reaches a host:port, so that a service may be open there."""
+    host = address.rpartition(":")[0].strip("[]")
+    return host == "localhost" or _is_loopback(host)
+
+
 class Guard:
     """The wall around an app."""
 

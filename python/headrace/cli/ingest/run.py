@@ -1,17 +1,12 @@
 """`headrace ingest run`, or `headrace ingest` for short."""
 
-from pathlib import Path
-
 import click
 
-from headrace.certs.authority import Authority
 from headrace.cli.central import log_centrally
-from headrace.cli.listening import announcer, shown
+from headrace.cli.listening import announcer, entrance, listening_options
 from headrace.cli.options import Common, common_options, examples
 from headrace.ingest.service import run
-from headrace.settings import IngestSettings, TlsSettings, load
-
-FILE = click.Path(path_type=Path, dir_okay=False)
+from headrace.settings import IngestSettings, load
 
 
 @click.command(
@@ -22,12 +17,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
         "headrace ingest --address 127.0.0.1:7000 --plain --to shop:store",
     )
 )
-@click.option("--address", metavar="HOST:PORT", help="Public address.  [default: 0.0.0.0:7000]")
-@click.option("--plain", is_flag=True, default=None, help="Plain HTTP/1.1 in place of TLS.")
-@click.option("--cert", multiple=True, type=FILE, metavar="FILE", help="Certificate chain (PEM); once for each name.")
-@click.option("--key", multiple=True, type=FILE, metavar="FILE", help="Its private key (PEM), in the same order.")
-@click.option("--admin", metavar="HOST:PORT", help="Where status and metrics are asked for.  [default: 127.0.0.1:7001]")
-@click.option("--threads", metavar="N", help="Event loop threads.  [default: one for each core]")
+@listening_options("0.0.0.0:7000", "127.0.0.1:7001")
 @click.option("--to", metavar="TARGET", help="A folder, a store's URL, or module:function.  [default: ./landed]")
 @click.option("--workers", metavar="N", help="Batches that land at once.  [default: 4]")
 @click.option("--queue", metavar="N", help="Most payloads that wait to be landed.  [default: 10000000]")
@@ -45,16 +35,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def command(common: Common, **flags: object) -> None:
     """Run the service; every setting that has no flag stands in `headrace settings ingest`."""
     settings = load(IngestSettings, flags, file=common.settings_file)
-    tls = load(TlsSettings, {}, file=common.settings_file)
-    state = common.state
-    token = state.token(create=True)
-    assert token is not None
-    credentials = shown(settings, Authority(state.path / "certs"), tls, "ingest")
+    way_in = entrance(common, settings, "ingest")
     log_centrally(common, settings.logs, "ingest")
     run(
         settings,
-        credentials,
-        token=token,
-        state=state.path,
+        way_in.credentials,
+        token=way_in.token,
+        state=common.state.path,
         announce=announcer(common, "ingest", settings, f"; payloads land in {settings.to}"),
     )
