@@ -3,8 +3,8 @@
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
-//! requests on), `journal` (what must not be lost), `intake` (how bodies get into
-//! it), `ingest` and `logs` (the handlers that do).
+//! requests on), `journal` (what must not be lost), `service` (what handlers share that
+//! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do).
 
 pub mod balancer;
 pub mod client;
@@ -18,3 +18,4 @@ pub mod logs;
 pub mod metrics;
 pub mod net;
 pub mod pack;
+pub mod service;

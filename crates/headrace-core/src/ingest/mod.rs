@@ -16,8 +16,9 @@ pub use self::{
 };
 use crate::{
     engine::{Source, Thread},
-    intake::{self, Intake},
+    intake::Intake,
     journal::Journal,
+    service::is_known,
 };
 
 /// What all engine threads share of one ingest server.
@@ -44,7 +45,7 @@ impl Ingest {
     /// Whether a collection may carry `token`.
     fn knows(&self, token: &str) -> bool {
         let tokens = &self.options.tokens;
-        tokens.is_empty() || intake::is_known(token.as_bytes(), tokens)
+        tokens.is_empty() || is_known(token.as_bytes(), tokens)
     }
 }
 

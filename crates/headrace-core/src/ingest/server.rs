@@ -14,9 +14,10 @@ use crate::{
         fields::Field,
         reply::send_whole,
     },
-    intake::{JSON, Local, Stop, one_line, refuse, refuse_with},
+    intake::{Local, one_line},
     journal::{Appended, Key, Record},
     metrics::Refused,
+    service::{JSON, Stop, refuse, refuse_with},
 };
 
 /// What a client is told.

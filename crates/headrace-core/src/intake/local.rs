@@ -12,20 +12,21 @@ use bytes::BytesMut;
 use tokio::time::timeout;
 
 use super::{
-    Intake, Stop,
+    Intake,
     keys::{self, MAX_KEY, Seen},
-    refusal::{not_kept, not_taken, refuse, stopping, too_large},
+    refusal::{not_kept, not_taken, too_large},
     waiting::Waiting,
 };
 use crate::{
     engine::Thread,
     http::{
         coding::{Coding, CodingError, UNDERSTOOD},
-        exchange::{BodyError, Exchange, Part},
+        exchange::Exchange,
         head::BodyKind,
     },
     journal::{Appended, Key, Record},
     metrics::Refused,
+    service::{Stop, Unread, refuse, stopping},
 };
 
 pub struct Local {
@@ -71,33 +72,10 @@ impl Local {
     async fn read_coded(&self, exchange: &mut impl Exchange) -> Result<BytesMut, Stop> {
         let most = self.intake.options.max_length;
         let mut body = self.thread.buffers.take();
-        let mut room = Reading {
-            intake: &self.intake,
-            bytes: 0,
-        };
-        loop {
-            let part = poll_fn(|cx| {
-                if exchange.poll_gone(cx).is_ready() {
-                    return Poll::Ready(Err(BodyError::Gone));
-                }
-                exchange.poll_body(cx, &mut body)
-            });
-            match part.await {
-                Ok(_) if body.len() > most => return Err(too_large(most)),
-                Ok(Part::End) => return Ok(body),
-                Ok(Part::Data) if room.grow(body.len()) => {}
-                Ok(Part::Data) => {
-                    return Err(refuse(
-                        Refused::Overloaded,
-                        "Too much is being sent at once; try again shortly.",
-                    ));
-                }
-                Err(BodyError::Gone) => return Err(Stop::Gone),
-                Err(BodyError::TooSlow) => {
-                    return Err(refuse(Refused::RequestTimeout, "The body took too long to arrive."));
-                }
-                Err(BodyError::Malformed(what)) => return Err(refuse(Refused::BadRequest, what)),
-            }
+        match self.intake.room.read(exchange, &mut body, most).await {
+            Ok(()) => Ok(body),
+            Err(Unread::TooLarge) => Err(too_large(most)),
+            Err(Unread::Stop(stop)) => Err(stop),
         }
     }
 
@@ -188,27 +166,5 @@ impl Local {
             refusal.send(exchange, wait).await;
         }
         self.thread.counters().latency.record(began.elapsed());
-    }
-}
-
-/// Bytes of bodies that are being read, held against the bound for all.
-struct Reading<'a> {
-    intake: &'a Intake,
-    bytes: usize,
-}
-
-impl Reading<'_> {
-    /// Whether there is room for a body that has grown to `bytes`.
-    fn grow(&mut self, bytes: usize) -> bool {
-        let more = bytes - self.bytes;
-        self.bytes = bytes;
-        let before = self.intake.reading.fetch_add(more, Ordering::Relaxed);
-        before + more <= self.intake.options.max_reading
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.intake.reading.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,7 @@
 //! What every service does that takes bodies into a journal: read them within bounds, append what they hold, answer when
 //! that is safe.
 //!
-//! Reading order: `options` (bounds), `refusal` (how a request ends that is not accepted), `keys` (a request that is sent again),
+//! Reading order: `options` (bounds), `refusal` (in which words a request is refused), `keys` (a request that is sent again),
 //! `waiting` (how the journal wakes a request), `local` (an engine thread's side, which a handler stands on); `scan` and `text`
 //! (JSON, read without building anything).
 //!
@@ -22,12 +22,10 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use self::{
     keys::Keys,
@@ -36,13 +34,13 @@ use self::{
 pub use self::{
     local::Local,
     options::Options,
-    refusal::{JSON, Refusal, Stop, refuse, refuse_with},
     scan::{MAX_DEPTH, Scan},
     text::{is_too_deep, one_line, sound, unescape},
 };
 use crate::{
     engine::Thread,
     journal::{Appended, Completion, Journal, Key, Keyed},
+    service::Room,
 };
 
 /// What all engine threads share of one service's intake.
@@ -50,8 +48,8 @@ pub struct Intake {
     options: Options,
     journal: Arc<Journal>,
     keys: Arc<Keys>,
-    /// Bytes of bodies that are being read.
-    reading: AtomicUsize,
+    /// For bodies that are being read.
+    room: Room,
     /// Seconds, told to whoever is refused.
     retry_after: AtomicU32,
     inboxes: Mutex<Vec<Arc<Inbox>>>,
@@ -61,9 +59,9 @@ impl Intake {
     /// Remembers the idempotency keys that the journal still has.
     pub fn new(journal: Arc<Journal>, options: Options) -> Arc<Self> {
         let intake = Arc::new(Self {
+            room: Room::new(options.max_reading),
             options,
             keys: Arc::default(),
-            reading: AtomicUsize::new(0),
             retry_after: AtomicU32::new(1),
             inboxes: Mutex::default(),
             journal,
@@ -128,12 +126,6 @@ impl Intake {
         let window = self.options.window.as_millis() as u64;
         self.keys.expire(now().saturating_sub(window), self.options.max_keys);
     }
-}
-
-/// Whether `token` is one of `known`, in a time that does not tell how much of it was right.
-pub fn is_known(token: &[u8], known: &[String]) -> bool {
-    let equal = |each: &String| verify_slices_are_equal(each.as_bytes(), token).is_ok();
-    known.iter().fold(false, |found, each| found | equal(each))
 }
 
 /// Milliseconds since 1970.

@@ -6,11 +6,10 @@
 //!
 //! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
 //! call a time and a level), `batch` (the entries of one body) with the forms that it may have, `json`, `loki` and `otlp`, `server`
-//! (one request) with `options` and `access`; `line` (entries as text), `window` (their order), `file` with `writer` (from the
+//! (one request) with `options`; `line` (entries as text), `window` (their order), `file` with `writer` (from the
 //! journal to the file), `checkpoint`, `output`, `rotation`, `seekable` (files that are full); `shipper` (how entries leave the process that logs them), `filter` and
-//! `search` (entries found again), `reading` with `parameters` and `readers` (the calls that do).
+//! `search` (entries found again), `reading` with `parameters` (the calls that do).
 
-mod access;
 pub mod batch;
 pub mod calendar;
 mod checkpoint;
@@ -25,7 +24,6 @@ mod options;
 pub mod otlp;
 mod output;
 mod parameters;
-mod readers;
 pub mod reading;
 mod rotation;
 pub mod search;

@@ -1,12 +1,13 @@
 //! What the query of a request's target asks for: `since=1h&level=ERROR&text=timed+out`.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use super::{
     filter::{Filter, Text},
     search::{Cursor, Order, Query},
     timestamp::{self, Told},
 };
+use crate::service;
 
 /// Most entries that a page may have.
 const MAX_LIMIT: usize = 10_000;
@@ -65,37 +66,11 @@ fn filtered(filter: &mut Filter, target: &[u8]) -> Result<Vec<(String, String)>,
     Ok(rest)
 }
 
-/// Names and values of a target's query, decoded.
+/// Names and values of a target's query, as text.
 fn pairs(target: &[u8]) -> Result<Vec<(String, String)>, String> {
-    let query = target.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
-    let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            let mut sides = part.splitn(2, |byte| *byte == b'=');
-            let mut next = || decode(sides.next().unwrap_or_default());
-            Ok((next()?, next()?))
-        })
-        .collect()
-}
-
-/// Takes percent signs and pluses away (application/x-www-form-urlencoded).
-fn decode(text: &[u8]) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
-                let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-                let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-                rest = after.get(2..).unwrap_or_default();
-                byte.ok_or("a % in the query is not followed by two hexadecimal digits")?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| "a parameter is not UTF-8".to_owned())
+    let text = |bytes: Cow<'_, [u8]>| String::from_utf8(bytes.into_owned()).map_err(|_| "a parameter is not UTF-8");
+    let read = service::pairs(target).map(|pair| pair.and_then(|(name, value)| Ok((text(name)?, text(value)?))));
+    read.collect::<Result<_, _>>().map_err(str::to_owned)
 }
 
 /// A time, or how long ago: `2026-11-23T12:00:00Z`, `1774000000`, `90s`, `5m`, `1h`, `2d`.

@@ -1,23 +1,16 @@
 //! The calls that read: `GET /search` and `GET /tail`.
 //!
-//! Files are read by threads of their own (`readers`), a page or a step at a time, so that nobody who is slow holds one
+//! Files are read by threads of their own (`Aside`), a page or a step at a time, so that nobody who is slow holds one
 //! of them; what has been read is written by the engine thread. A client that leaves ends its search.
 
 use std::{
-    future::poll_fn,
     io,
     path::PathBuf,
-    pin::pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Poll, ready},
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use bytes::BytesMut;
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -25,18 +18,13 @@ use super::{
     filter::Filter,
     line::Format,
     parameters,
-    readers::Readers,
     search::{Mark, Page, Position, Query, Search, Step},
 };
 use crate::{
     engine::Thread,
-    http::{
-        exchange::{Exchange, Gone, ReplyBody},
-        fields::Field,
-        reply::{reason, send_whole},
-    },
-    intake::{JSON, Stop, refuse, refuse_with},
+    http::{exchange::Exchange, fields::Field, reply::send_whole},
     metrics::Refused,
+    service::{Aside, JSON, Place, Stop, begin, finish, refuse, refuse_with, stopping, while_wanted, write},
 };
 
 /// Threads that search; one more is for those who follow.
@@ -57,29 +45,10 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What all engine threads share of reading one log.
 pub struct Reading {
     search: Arc<Search>,
-    searchers: Readers,
-    followers: Readers,
+    searchers: Aside,
+    followers: Aside,
     searching: AtomicUsize,
     following: AtomicUsize,
-}
-
-/// One of those that are counted, for as long as it lives.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(counter: &'a AtomicUsize, most: usize, message: &'static str) -> Result<Self, Stop> {
-        let place = Self(counter);
-        match counter.fetch_add(1, Ordering::Relaxed) < most {
-            true => Ok(place),
-            false => Err(refuse(Refused::Overloaded, message)),
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Reading {
@@ -87,8 +56,8 @@ impl Reading {
     pub fn new(path: PathBuf, format: Format) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             search: Arc::new(Search::new(path, format)),
-            searchers: Readers::start("log-search", SEARCHERS)?,
-            followers: Readers::start("log-tail", 1)?,
+            searchers: Aside::start("log-search", SEARCHERS)?,
+            followers: Aside::start("log-tail", 1)?,
             searching: AtomicUsize::new(0),
             following: AtomicUsize::new(0),
         }))
@@ -263,44 +232,6 @@ fn events(step: &Step) -> Vec<u8> {
     text
 }
 
-/// Waits for what is being done, and no longer than the client does.
-async fn while_wanted<T>(exchange: &mut impl Exchange, work: impl Future<Output = T>) -> Result<T, Stop> {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        if exchange.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Stop::Gone));
-        }
-        work.as_mut().poll(cx).map(Ok)
-    })
-    .await
-}
-
-fn begin(exchange: &mut impl Exchange, kind: &'static [u8]) {
-    if !exchange.started() {
-        let fields = [
-            Field::new(b"Content-Type", kind),
-            Field::new(b"Cache-Control", b"no-store"),
-        ];
-        exchange.start(200, reason(200).as_bytes(), fields.into_iter(), ReplyBody::Streamed);
-    }
-}
-
-async fn write(exchange: &mut impl Exchange, bytes: &[u8]) -> Result<(), Stop> {
-    let mut data = BytesMut::from(bytes);
-    let written = poll_fn(|cx| {
-        if !data.is_empty() {
-            ready!(exchange.poll_write(cx, &mut data))?;
-        }
-        exchange.poll_flush(cx)
-    });
-    written.await.map_err(|Gone| Stop::Gone)
-}
-
-async fn finish(exchange: &mut impl Exchange) -> Result<(), Stop> {
-    let finished = poll_fn(|cx| exchange.poll_finish(cx, None));
-    finished.await.map_err(|Gone| Stop::Gone)
-}
-
 fn wants_lines(exchange: &impl Exchange) -> bool {
     let accept = exchange.request().fields().get(b"accept");
     accept.is_some_and(|value| memchr::memmem::find(value, b"application/x-ndjson").is_some())
@@ -320,10 +251,6 @@ fn only_get(exchange: &impl Exchange) -> Result<(), Stop> {
 
 fn misunderstood(why: String) -> Stop {
     refuse(Refused::BadRequest, why)
-}
-
-fn stopping() -> Stop {
-    refuse(Refused::Stopping, "The service is stopping; try again shortly.")
 }
 
 fn unreadable(error: &io::Error) -> Stop {

@@ -14,7 +14,6 @@ use std::{
 };
 
 use super::{
-    access,
     batch::{Arrival, Batch},
     calendar::now,
     json::{self, Malformed},
@@ -30,9 +29,10 @@ use crate::{
         fields::Field,
         reply::send_whole,
     },
-    intake::{Intake, JSON, Local, Stop, refuse, refuse_with},
+    intake::{Intake, Local},
     journal::{Journal, Record},
     metrics::Refused,
+    service::{self, JSON, Stop, refuse, refuse_with},
 };
 
 /// The journal's only stream.
@@ -120,7 +120,7 @@ impl Handler for Server {
 impl Server {
     async fn answer(&self, exchange: &mut impl Exchange) -> Result<(), Stop> {
         let request = exchange.request();
-        access::check(request, &self.logs.options.tokens)?;
+        service::check(request, &self.logs.options.tokens)?;
         match (request.path(), &self.logs.reading) {
             (b"/search", Some(reading)) => return reading.search(exchange).await,
             (b"/tail", Some(reading)) => return reading.tail(exchange, &self.local.thread).await,

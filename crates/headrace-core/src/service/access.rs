@@ -1,18 +1,18 @@
-//! Who may send entries and read them: whoever has the token, by `Authorization: Bearer` (RFC 6750, 2.1).
+//! Who may call a service: whoever has the token, by `Authorization: Bearer` (RFC 6750, 2.1).
 //!
 //! Without a token the service is open to all programs of the machine, and then it must not be open to web pages: a browser
-//! sends their requests to `localhost` as well. Their mark is `Origin`; a page whose name was made to mean this machine
-//! (DNS rebinding) shows by `Host`.
+//! sends their requests to `localhost` as well. Their marks are `Origin` and `Sec-Fetch-Site`; a page whose name was
+//! made to mean this machine (DNS rebinding) shows by `Host`.
 
 use std::net::IpAddr;
 
-use crate::{
-    http::head::Request,
-    intake::{Stop, is_known, refuse, refuse_with},
-    metrics::Refused,
-};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-pub(super) fn check(request: &Request, tokens: &[String]) -> Result<(), Stop> {
+use super::{Stop, refuse, refuse_with};
+use crate::{http::head::Request, metrics::Refused};
+
+/// Lets a request in that carries one of `tokens`; without tokens any but those of web pages.
+pub fn check(request: &Request, tokens: &[String]) -> Result<(), Stop> {
     match tokens {
         [] if is_from_elsewhere(request) => Err(refuse(
             Refused::Forbidden,
@@ -29,6 +29,12 @@ pub(super) fn check(request: &Request, tokens: &[String]) -> Result<(), Stop> {
     }
 }
 
+/// Whether `token` is one of `known`, in a time that does not tell how much of it was right.
+pub fn is_known(token: &[u8], known: &[String]) -> bool {
+    let equal = |each: &String| verify_slices_are_equal(each.as_bytes(), token).is_ok();
+    known.iter().fold(false, |found, each| found | equal(each))
+}
+
 fn bearer(request: &Request) -> Option<&[u8]> {
     let value = request.fields().get(b"authorization")?;
     let (scheme, token) = value.split_at_checked(7)?;
@@ -36,7 +42,10 @@ fn bearer(request: &Request) -> Option<&[u8]> {
 }
 
 fn is_from_elsewhere(request: &Request) -> bool {
-    request.fields().get(b"origin").is_some() || !names_this_machine(request.authority())
+    let site = request.fields().get(b"sec-fetch-site");
+    request.fields().get(b"origin").is_some()
+        || site.is_some_and(|site| !matches!(site, b"none" | b"same-origin"))
+        || !names_this_machine(request.authority())
 }
 
 /// Whether a `Host` is one that only this machine answers to.

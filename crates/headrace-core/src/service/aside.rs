@@ -1,4 +1,4 @@
-//! Threads that read files for requests, so that an engine thread never waits for a disk.
+//! Threads that do for requests what takes long or waits for a disk, so that an engine thread never does.
 
 use std::{
     io,
@@ -14,10 +14,11 @@ use tokio::sync::oneshot;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A few threads with one queue. They end when this does.
-pub(super) struct Readers(Sender<Job>);
+pub struct Aside(Sender<Job>);
 
-impl Readers {
-    pub(super) fn start(name: &str, threads: usize) -> io::Result<Self> {
+impl Aside {
+    /// Starts so many, called `name-0` and so on.
+    pub fn start(name: &str, threads: usize) -> io::Result<Self> {
         let (sender, jobs) = channel::<Job>();
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..threads {
@@ -31,10 +32,7 @@ impl Readers {
 
     /// Does `job` on one of the threads. It is given a look at whether its result is still waited for: dropping the
     /// future takes that back. None when the job could not be done.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
-    ) -> Option<T> {
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> Option<T> {
         let (tell, told) = oneshot::channel();
         let work = move || {
             if !tell.is_closed() {

@@ -1,0 +1,81 @@
+//! Answers that are written piece by piece, for as long as somebody reads them.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Poll, ready},
+};
+
+use bytes::BytesMut;
+
+use super::{Stop, refuse};
+use crate::{
+    http::{
+        exchange::{Exchange, Gone, ReplyBody},
+        fields::Field,
+        reply::reason,
+    },
+    metrics::Refused,
+};
+
+/// One of those that are counted, for as long as it lives.
+pub struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    /// A place among at most so many; `message` is for whoever gets none.
+    pub fn take(counter: &'a AtomicUsize, most: usize, message: &'static str) -> Result<Self, Stop> {
+        let place = Self(counter);
+        match counter.fetch_add(1, Ordering::Relaxed) < most {
+            true => Ok(place),
+            false => Err(refuse(Refused::Overloaded, message)),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits for what is being done, and no longer than the client does.
+pub async fn while_wanted<T>(exchange: &mut impl Exchange, work: impl Future<Output = T>) -> Result<T, Stop> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if exchange.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Stop::Gone));
+        }
+        work.as_mut().poll(cx).map(Ok)
+    })
+    .await
+}
+
+/// Begins the answer, of this kind, where it is not begun.
+pub fn begin(exchange: &mut impl Exchange, kind: &'static [u8]) {
+    if !exchange.started() {
+        let fields = [
+            Field::new(b"Content-Type", kind),
+            Field::new(b"Cache-Control", b"no-store"),
+        ];
+        exchange.start(200, reason(200).as_bytes(), fields.into_iter(), ReplyBody::Streamed);
+    }
+}
+
+/// Writes some of it, and has it sent.
+pub async fn write(exchange: &mut impl Exchange, bytes: &[u8]) -> Result<(), Stop> {
+    let mut data = BytesMut::from(bytes);
+    let written = poll_fn(|cx| {
+        if !data.is_empty() {
+            ready!(exchange.poll_write(cx, &mut data))?;
+        }
+        exchange.poll_flush(cx)
+    });
+    written.await.map_err(|Gone| Stop::Gone)
+}
+
+/// Ends it.
+pub async fn finish(exchange: &mut impl Exchange) -> Result<(), Stop> {
+    let finished = poll_fn(|cx| exchange.poll_finish(cx, None));
+    finished.await.map_err(|Gone| Stop::Gone)
+}
