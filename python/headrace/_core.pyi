@@ -33,7 +33,10 @@ __all__ = [
     "LogOptions",
     "LogServer",
     "LogShipper",
+    "ObjectStore",
+    "Objects",
     "Packed",
+    "Refused",
     "Route",
     "RoutingTable",
     "Seal",
@@ -782,3 +785,76 @@ class LogShipper:
 
     def counts(self) -> dict[str, int]:
         """What became of entries: put, waiting, spilled, acknowledged, refused, dropped, adopted."""
+
+@final
+class Objects:
+    r"""Payloads that shall become objects, each of its own, and which of them are left.
+
+    Example: `Objects([(range(7, 9), b'{"a":1}\n{"a":2}\n')], before="dt=2026-01-05/web-1-", digits=16, after=".json")`.
+
+    A run has the payloads' numbers and a line for each; the key of an object is `before`, the payload's number with
+    leading zeros up to `digits`, `after`.
+    """
+
+    def __new__(
+        cls, runs: Sequence[tuple[Sequence[int], bytes]], *, before: str, digits: int, after: str
+    ) -> Objects: ...
+    def stop(self) -> None:
+        """Nothing is left, whatever was uploaded so far."""
+
+@final
+class Refused:
+    """A payload that a store did not take."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def payload(self) -> bytes: ...
+    @property
+    def status(self) -> int | None:
+        """None where there was no answer."""
+
+    @property
+    def text(self) -> str:
+        """The body of the answer, or why there is none."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """The pause in seconds that the store asked for."""
+
+@final
+class ObjectStore:
+    """A bucket of a store that speaks S3, with credentials that do not change.
+
+    Example:
+        store = ObjectStore("https://s3.eu-west-1.amazonaws.com/bucket", ca=bundle, region="eu-west-1", ...)
+        while refused := store.upload(objects, 16, create=True):
+            ...  # what they mean, and whether to go on
+
+    | parameter | meaning |
+    |---|---|
+    | `ca` | the PEM file by which an https URL is verified |
+    | `connect`, `read` | seconds until a connection stands, and from a request's last byte to its answer's |
+    | `most` | most uploads at once, of all calls together |
+
+    Requests are signed by AWS's Signature Version 4. Raises `AddressError` or `TlsError`.
+    """
+
+    def __new__(
+        cls,
+        url: str,
+        *,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        ca: str | None = None,
+        most: int = 64,
+        connect: float = 5.0,
+        read: float = 120.0,
+    ) -> ObjectStore: ...
+    def upload(self, objects: Objects, at_once: int, *, create: bool) -> list[Refused]:
+        """Uploads what is left as `application/octet-stream`, until nothing is or a payload is not taken; what was not.
+
+        All others that it began with are in the store then, and the next call goes on behind them. `create`: an object
+        that is there already is refused with 412, and not replaced.
+        """

@@ -4,7 +4,8 @@
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
 //! requests on), `journal` (what must not be lost), `service` (what handlers share that
-//! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do).
+//! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do),
+//! `uploads` (payloads on their way to a store).
 
 pub mod balancer;
 pub mod client;
@@ -19,3 +20,4 @@ pub mod metrics;
 pub mod net;
 pub mod pack;
 pub mod service;
+pub mod uploads;

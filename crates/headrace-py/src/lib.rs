@@ -19,6 +19,7 @@ mod shipper;
 mod slices;
 mod table;
 mod tls;
+mod uploads;
 
 use pyo3::prelude::*;
 
@@ -46,6 +47,7 @@ mod _core {
         slices::{Seal, Slice, Span},
         table::{Route, RoutingTable, Server, Service},
         tls::{ClientTls, Tls, TlsSession},
+        uploads::{ObjectStore, Objects, Refused},
     };
 
     #[pymodule_init]

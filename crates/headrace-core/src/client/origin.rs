@@ -53,6 +53,16 @@ impl Origin {
         })
     }
 
+    /// The host and the port, as requests name them.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path before each request's target.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The head of `request`, as it is written.
     pub(super) fn head(&self, request: &Request<'_>) -> BytesMut {
         let mut out = BytesMut::with_capacity(512);

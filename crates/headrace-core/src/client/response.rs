@@ -1,6 +1,6 @@
 //! A response, read whole.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
@@ -24,6 +24,14 @@ impl Response {
     /// The first value of a field with this name, where it is text.
     pub fn field(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.fields.get(name.as_bytes())?).ok()
+    }
+
+    /// The pause that is asked for: seconds or a date (RFC 9110, 10.2.3).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let asked = self.field("retry-after")?;
+        let early = || httpdate::parse_http_date(asked).ok()?.elapsed().err();
+        let seconds = asked.parse().ok().map(Duration::from_secs);
+        seconds.or_else(|| early().map(|early| early.duration()))
     }
 }
 

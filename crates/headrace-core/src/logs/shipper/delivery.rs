@@ -314,17 +314,8 @@ fn words(response: &Response) -> String {
     }
 }
 
-/// Seconds or a date (RFC 9110, 10.2.3).
 fn retry_after(response: &Response) -> Option<Duration> {
-    let asked = response.field("retry-after")?;
-    let date = || {
-        httpdate::parse_http_date(asked)
-            .ok()?
-            .elapsed()
-            .err()
-            .map(|early| early.duration())
-    };
-    let asked = asked.parse().ok().map(Duration::from_secs).or_else(date)?;
+    let asked = response.retry_after()?;
     Some(asked.min(Duration::from_secs(LONGEST_ASKED)))
 }
 
