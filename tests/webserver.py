@@ -1,5 +1,6 @@
 """HTTP servers of the tests' own, that answer what they are told."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,14 +44,17 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[Handler]) -> Iterator[str]:
+def serving(handler: type[Handler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a server on a free port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls:
+        # The handshake is the business of a connection's own thread.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -1,6 +1,7 @@
 """S3 servers for tests: moto's as a process, and one that answers what it is told."""
 
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -55,12 +56,13 @@ class ScriptedStore:
     def __init__(self) -> None:
         self.replies: list[tuple[int, str]] = []
         self.puts: list[tuple[str, dict[str, str], bytes]] = []
+        self.fields: dict[str, str] = {}
         self.contents: bytes | None = None
         self.url = ""
 
 
 @contextmanager
-def scripted_store() -> Iterator[ScriptedStore]:
+def scripted_store(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedStore]:
     store = ScriptedStore()
 
     class Store(Handler):
@@ -71,7 +73,7 @@ def scripted_store() -> Iterator[ScriptedStore]:
             store.puts.append((self.path, self.named(), self.body()))
             status, code = store.replies.pop(0) if store.replies else (200, "")
             said = f"<Error><Code>{code}</Code><Message>because</Message></Error>".encode() if code else b""
-            self.answer(status, said, **FIELDS)
+            self.answer(status, said, **FIELDS, **store.fields)
 
-    with serving(Store) as store.url:
+    with serving(Store, tls) as store.url:
         yield store

@@ -29,9 +29,15 @@ def batch_key(batch: Batch) -> str:
     return f"{folder(batch)}/{batch.node}-{batch.first:0{DIGITS}}-{batch.last:0{DIGITS}}.{batch.form}"
 
 
+def payload_affixes(batch: Batch) -> tuple[str, str]:
+    """What stands before a payload's number in the key of its own object, and what follows."""
+    return f"{folder(batch)}/{batch.node}-", ".json"
+
+
 def payload_keys(batch: Batch) -> Callable[[int], str]:
     """How a payload's number becomes the key of an object of its own: `FOLDER/NODE-NUMBER.json`."""
-    return f"{folder(batch)}/{batch.node}-{{:0{DIGITS}}}.json".format
+    before, after = payload_affixes(batch)
+    return f"{before}{{:0{DIGITS}}}{after}".format
 
 
 def payload_pattern(batch: Batch) -> str:

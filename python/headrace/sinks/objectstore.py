@@ -1,4 +1,6 @@
-"""Batches as objects: in a folder, S3 and its look-alikes, Google Cloud Storage or Azure, by obstore.
+"""Batches as objects: in a folder, S3 and its look-alikes, Google Cloud Storage or Azure.
+
+By obstore, but for single objects in a bucket that the core knows.
 
 Exactly once. A key derives from the sealed range, the bytes from its payloads. An object is only ever created; when
 it is there already, its contents are compared: those of an earlier attempt are ours and the batch has landed, others
@@ -20,12 +22,15 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, NotSupportedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from headrace import _core
 from headrace.errors import OperationError, UsageError
 from headrace.sinks.batch import EACH, Batch
+from headrace.sinks.coreuploads import CoreUploads
 from headrace.sinks.durable import sync
 from headrace.sinks.encoding import FORMATS, Format
 from headrace.sinks.keys import batch_key, payload_pattern
-from headrace.sinks.refusals import OBSTORE_ERRORS, meaning
+from headrace.sinks.refusals import OBSTORE_ERRORS, meaning, of_answer
+from headrace.sinks.s3 import ENDPOINTS, bucket
 from headrace.sinks.sink import Held, Receipt, Rejected, Transient
 from headrace.sinks.uploads import FEW, Uploads, at_once
 
@@ -37,8 +42,9 @@ REQUEST_TIMEOUT: Final = "120s"  # a batch of 8 MiB at 70 kB/s
 UPLOADS: Final = 64  # of payloads, at once; with a round trip of 20 ms they allow 3,200 objects a second
 OCTETS: Final = "application/octet-stream"
 SCHEMES: Final = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
-ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-UNSUPPORTED: Final = "status code: 501"
+TAKEN: Final = {409, 412}  # the key, or somebody is just taking it
+WITHOUT_CONDITIONS: Final = 501
+UNSUPPORTED: Final = f"status code: {WITHOUT_CONDITIONS}"
 
 
 class ObjectStoreSink:
@@ -54,6 +60,7 @@ class ObjectStoreSink:
         self._uploads = uploads
         self._at_once = min(FEW, uploads)
         self._threads = ThreadPoolExecutor(uploads, thread_name_prefix="headrace-upload")
+        self._bucket = bucket(url, os.environ, uploads)
         self._conditional = True
         self._root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
 
@@ -93,7 +100,7 @@ class ObjectStoreSink:
         return Receipt(f"{self.url}/{key}", len(data))
 
     async def _put_each(self, batch: Batch) -> Receipt:
-        uploads = Uploads(batch, self._create)
+        uploads = self._each(batch)
         await uploads.run(self._threads, self._at_once)
         self._at_once = at_once(uploads.took, self._uploads)
         await asyncio.to_thread(self._settle, uploads.landed)
@@ -102,16 +109,35 @@ class ObjectStoreSink:
             raise Rejected(next(iter(refused.values())), numbers=refused, receipt=receipt)
         return receipt
 
+    def _each(self, batch: Batch) -> Uploads | CoreUploads:
+        if self._bucket is None:
+            return Uploads(batch, self._create)
+        return CoreUploads(batch, self._bucket, self._insist, lambda: self._conditional)
+
+    def _insist(self, key: str, refused: _core.Refused) -> None:
+        """Goes on where the core's upload wasn't taken, as `_create` does."""
+        if refused.status in TAKEN:
+            self._meet(key, refused.payload)
+        elif refused.status == WITHOUT_CONDITIONS:
+            self._conditional = False
+            self._create(key, refused.payload)
+        else:
+            raise of_answer(refused.status, refused.text, refused.retry_after, self.url)
+
     def _create(self, key: str, data: bytes, form: Format | None = None) -> None:
         try:
             self._put(key, data, form.media_type if form else OCTETS)
-        except AlreadyExistsError as error:
-            there = self._get(key)
-            if there is None:
-                raise Transient(f"{self.url} is busy with {key}") from error
-            self._compare(key, there, data, form)
+        except AlreadyExistsError:
+            self._meet(key, data, form)
         except OBSTORE_ERRORS as error:
             raise meaning(error, self.url) from error
+
+    def _meet(self, key: str, data: bytes, form: Format | None = None) -> None:
+        """Somebody has created the object: we, as it should be, or a namesake."""
+        there = self._get(key)
+        if there is None:
+            raise Transient(f"{self.url} is busy with {key}")
+        self._compare(key, there, data, form)
 
     def _settle(self, keys: Iterable[str]) -> None:
         """A store has what it confirmed; a folder has it once it is synced."""

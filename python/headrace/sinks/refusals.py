@@ -1,4 +1,4 @@
-"""What an object store's refusal means. Pure: an exception of obstore's in, an error of ours out.
+"""What an object store's refusal means. Pure: an exception of obstore's or an answer in, an error of ours out.
 
 | the store says | it becomes |
 |---|---|
@@ -39,6 +39,7 @@ HELD_CODES: Final = {
     "TokenRefreshRequired",
 }
 PASSING_ERRNOS: Final = {errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT}
+LONGEST_ASKED: Final = 300.0  # seconds; no wish of a store is taken for longer
 METADATA_HOSTS: Final = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 
 
@@ -57,6 +58,18 @@ def meaning(error: Exception, target: str) -> SinkError:
     if status is None and isinstance(error, FileNotFoundError):
         return Held(message, hint="is the folder or bucket still there?")
     return _of_reply(status, code, message)
+
+
+def of_answer(status: int | None, text: str, retry_after: float | None, target: str) -> SinkError:
+    """What the answer of the store at `target` to an upload asks for; without a status `text` says why there is none.
+
+    Example: `of_answer(503, "<Code>SlowDown</Code>", None, "s3://b").slow_down` is true.
+    """
+    code = _first(CODE, text)
+    error = _of_reply(status, code, f"{target} says: {text if status is None else _reply_in_short(status, code, text)}")
+    if isinstance(error, Transient) and retry_after is not None:
+        error.retry_after = min(retry_after, LONGEST_ASKED)
+    return error
 
 
 def _of_reply(status: int | None, code: str, message: str) -> SinkError:
@@ -91,6 +104,10 @@ def _in_short(text: str, status: int | None, code: str) -> str:
     """The status and the store's own words; without a reply, the last clause of what went wrong."""
     if status is None or not STATUS.search(text):
         return " ".join(text.rpartition(" - ")[2].split())
+    return _reply_in_short(status, code, text)
+
+
+def _reply_in_short(status: int, code: str, text: str) -> str:
     return ", ".join(part for part in (f"{status} {code}".strip(), _first(WORDS, text)) if part)
 
 

@@ -28,6 +28,9 @@ FAULTS = [
     faults.refusing_what_it_stored,
 ]
 
+# What expires is obstore's business.
+UPLOADERS = {"core": {}, "obstore": {"AWS_SESSION_TOKEN": "token"}}
+
 
 @pytest.fixture
 def store():
@@ -61,7 +64,9 @@ def judge(scenario, store):
     assert store.changed == []
 
 
-def test_a_fault_delays_and_when_it_is_over_all_has_landed_once(scenario, store, fault):
+@pytest.mark.parametrize("objects", ["batch", "each"])
+def test_a_fault_delays_and_when_it_is_over_all_has_landed_once(scenario, store, fault, objects):
+    scenario.environ["HEADRACE_INGEST_OBJECTS"] = objects
     with store.serving(), scenario.life() as service:
         with scenario.posted() as clients:
             clients.more(10)
@@ -112,8 +117,9 @@ def test_a_store_that_comes_and_goes_delays_and_loses_nothing(scenario, store):
     judge(scenario, store)
 
 
-def test_payloads_that_each_become_an_object_survive_lost_answers_and_kills(scenario, store):
-    scenario.environ["HEADRACE_INGEST_OBJECTS"] = "each"
+@pytest.mark.parametrize("uploader", UPLOADERS)
+def test_payloads_that_each_become_an_object_survive_lost_answers_and_kills(scenario, store, uploader):
+    scenario.environ.update(HEADRACE_INGEST_OBJECTS="each", **UPLOADERS[uploader])
     with store.serving():
         with scenario.posted() as clients:
             for fault in (Met(faults.losing_answers), Met(faults.failing), Met(Handler.keep)):
@@ -127,9 +133,9 @@ def test_payloads_that_each_become_an_object_survive_lost_answers_and_kills(scen
     judge(scenario, store)
 
 
-@pytest.mark.parametrize("objects", ["batch", "each"])
-def test_what_a_store_never_takes_is_set_aside_and_lands_once_it_is_given_back(scenario, store, objects):
-    scenario.environ["HEADRACE_INGEST_OBJECTS"] = objects
+@pytest.mark.parametrize(("objects", "uploader"), [("batch", "obstore"), ("each", "core"), ("each", "obstore")])
+def test_what_a_store_never_takes_is_set_aside_and_lands_once_it_is_given_back(scenario, store, objects, uploader):
+    scenario.environ.update(HEADRACE_INGEST_OBJECTS=objects, **UPLOADERS[uploader])
     store.fault = faults.picky
     with store.serving():
         with scenario.life() as service:
