@@ -137,6 +137,7 @@ pub enum Refused {
     NotFound,
     RequestTimeout,
     Conflict,
+    LeaseLost,
     ContentTooLarge,
     UriTooLong,
     UnsupportedCoding,
@@ -157,13 +158,14 @@ pub enum Refused {
 
 impl Refused {
     /// Each with its code and status, in the order of their definition.
-    pub const ALL: [(Self, &'static str, u16); 22] = [
+    pub const ALL: [(Self, &'static str, u16); 23] = [
         (Self::BadRequest, "bad_request", 400),
         (Self::Unauthorized, "unauthorized", 401),
         (Self::Forbidden, "forbidden", 403),
         (Self::NotFound, "not_found", 404),
         (Self::RequestTimeout, "request_timeout", 408),
         (Self::Conflict, "conflict", 409),
+        (Self::LeaseLost, "lease_lost", 409),
         (Self::ContentTooLarge, "content_too_large", 413),
         (Self::UriTooLong, "uri_too_long", 414),
         (Self::UnsupportedCoding, "unsupported_content_coding", 415),

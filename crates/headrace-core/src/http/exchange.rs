@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::{
     fields::{Field, Fields},
@@ -105,6 +105,9 @@ pub trait Exchange {
     /// Takes bytes of the response's body out of `data`; ready when all of it was taken. Taken bytes may wait for
     /// `poll_flush`. Waits no longer than the listener's write time-out.
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>>;
+
+    /// The same with bytes that others hold as well: many of them are not copied.
+    fn poll_write_shared(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), Gone>>;
 
     /// Whether the response's body could go to the client without passing through this process.
     fn can_splice(&self) -> bool {

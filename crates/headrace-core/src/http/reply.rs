@@ -4,7 +4,7 @@
 
 use std::{future::poll_fn, task::ready};
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use super::{
     exchange::{Exchange, ReplyBody},
@@ -81,20 +81,32 @@ pub async fn send_whole<'f>(
     fields: impl Iterator<Item = Field<'f>>,
     body: &[u8],
 ) {
+    send_shared(exchange, status, fields, Bytes::copy_from_slice(body)).await;
+}
+
+/// The same with a body that others hold as well.
+pub async fn send_shared<'f>(
+    exchange: &mut impl Exchange,
+    status: u16,
+    fields: impl Iterator<Item = Field<'f>>,
+    mut body: Bytes,
+) {
     let head = exchange.request().is_head();
     let length = body.len() as u64;
     let framing = match (status, head) {
         // Such a response has no body, and says nothing of its length (RFC 9110, 8.6).
-        (204, _) => ReplyBody::Empty(None),
+        (204 | 304, _) => ReplyBody::Empty(None),
         (_, true) => ReplyBody::Empty(Some(length)),
         (_, false) => ReplyBody::Length(length),
     };
     exchange.start(status, reason(status).as_bytes(), fields, framing);
-    let mut data = BytesMut::from(if head { &[] } else { body });
+    if !matches!(framing, ReplyBody::Length(_)) {
+        body.clear();
+    }
     // A client that is gone needs no answer.
     let _ = poll_fn(|cx| {
-        if !data.is_empty() {
-            ready!(exchange.poll_write(cx, &mut data))?;
+        if !body.is_empty() {
+            ready!(exchange.poll_write_shared(cx, &mut body))?;
         }
         exchange.poll_finish(cx, None)
     })

@@ -2,13 +2,14 @@
 
 use std::{
     io::{self, IoSlice},
+    ops::Deref,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf},
@@ -27,12 +28,29 @@ pub fn poll_read(
     std::pin::pin!(stream.read_buf(buffer)).poll(cx)
 }
 
+/// Bytes that are written from, whoever holds them.
+pub trait Piece: Buf + Deref<Target = [u8]> {
+    fn clear(&mut self);
+}
+
+impl Piece for BytesMut {
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
+impl Piece for Bytes {
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
 /// Writes once from `first` and then `second` and takes what was written out of them.
 pub fn poll_write(
     stream: &mut (impl AsyncWrite + Unpin),
     cx: &mut Context<'_>,
     first: &mut BytesMut,
-    second: &mut BytesMut,
+    second: &mut impl Piece,
 ) -> Poll<io::Result<usize>> {
     let stream = Pin::new(stream);
     let poll = match (first.is_empty(), second.is_empty()) {

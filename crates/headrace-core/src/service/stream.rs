@@ -7,7 +7,7 @@ use std::{
     task::{Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use super::{Stop, refuse};
 use crate::{
@@ -64,10 +64,14 @@ pub fn begin(exchange: &mut impl Exchange, kind: &'static [u8]) {
 
 /// Writes some of it, and has it sent.
 pub async fn write(exchange: &mut impl Exchange, bytes: &[u8]) -> Result<(), Stop> {
-    let mut data = BytesMut::from(bytes);
+    write_shared(exchange, Bytes::copy_from_slice(bytes)).await
+}
+
+/// The same with bytes that others hold as well.
+pub async fn write_shared(exchange: &mut impl Exchange, mut data: Bytes) -> Result<(), Stop> {
     let written = poll_fn(|cx| {
         if !data.is_empty() {
-            ready!(exchange.poll_write(cx, &mut data))?;
+            ready!(exchange.poll_write_shared(cx, &mut data))?;
         }
         exchange.poll_flush(cx)
     });

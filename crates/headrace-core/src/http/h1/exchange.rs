@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use super::{Connection, Reply, closing::DRAIN};
@@ -24,8 +24,6 @@ use crate::{
     },
 };
 
-/// Up to here pieces are copied behind `output`; a copy of this size costs less than a second slice in the write.
-const GATHER: usize = 16 * 1024;
 /// How often a request that takes long is looked at for whether its client still wants the answer.
 const LOOK_FOR_RESET: Duration = Duration::from_secs(1);
 
@@ -129,34 +127,11 @@ impl<S: ClientStream> Exchange for Connection<S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
-        let length = data.len() as u64;
-        match self.reply {
-            Reply::Length(left) if length > left => return Poll::Ready(Err(self.lost())),
-            Reply::Chunked(0) if length > 0 => {
-                framing::encode_chunk_prefix(&mut self.output, data.len());
-                self.reply = Reply::Chunked(length);
-            }
-            _ => {}
-        }
-        let sent = if self.output.len() + data.len() <= GATHER {
-            self.output.extend_from_slice(data);
-            data.clear();
-            Poll::Ready(Ok(()))
-        } else {
-            self.poll_send(cx, data)
-        };
-        let taken = length - data.len() as u64;
-        match &mut self.reply {
-            Reply::Length(left) => *left -= taken,
-            Reply::Chunked(left) if taken > 0 => {
-                *left -= taken;
-                if *left == 0 {
-                    self.output.extend_from_slice(framing::CHUNK_END);
-                }
-            }
-            _ => {}
-        }
-        sent
+        self.poll_take(cx, data)
+    }
+
+    fn poll_write_shared(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), Gone>> {
+        self.poll_take(cx, data)
     }
 
     fn can_splice(&self) -> bool {

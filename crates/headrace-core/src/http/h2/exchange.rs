@@ -143,6 +143,19 @@ impl Stream {
         }
     }
 
+    /// How many of the next `length` bytes of the body may be sent now.
+    fn poll_piece(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<Result<usize, Gone>> {
+        match self.reply {
+            Reply::Length(left) if length as u64 <= left => {}
+            Reply::Streamed => {}
+            _ => return Poll::Ready(Err(self.lost())),
+        }
+        match ready!(self.poll_room(cx, length)) {
+            Some(room) => Poll::Ready(Ok(room.min(length))),
+            None => Poll::Ready(Err(self.lost())),
+        }
+    }
+
     fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
         let ends = match &mut self.reply {
             Reply::Length(left) => {
@@ -235,15 +248,7 @@ impl Exchange for Stream {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut BytesMut) -> Poll<Result<(), Gone>> {
         while !data.is_empty() {
-            match self.reply {
-                Reply::Length(left) if data.len() as u64 <= left => {}
-                Reply::Streamed => {}
-                _ => return Poll::Ready(Err(self.lost())),
-            }
-            let Some(room) = ready!(self.poll_room(cx, data.len())) else {
-                return Poll::Ready(Err(self.lost()));
-            };
-            let piece = match room.min(data.len()) {
+            let piece = match ready!(self.poll_piece(cx, data.len()))? {
                 all if all == data.len() && all <= COPY => {
                     let copy = Bytes::copy_from_slice(data);
                     data.clear();
@@ -252,6 +257,14 @@ impl Exchange for Stream {
                 part => data.split_to(part).freeze(),
             };
             self.send(piece)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_shared(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), Gone>> {
+        while !data.is_empty() {
+            let piece = ready!(self.poll_piece(cx, data.len()))?;
+            self.send(data.split_to(piece))?;
         }
         Poll::Ready(Ok(()))
     }
