@@ -6,7 +6,8 @@
         ├── DeniedError       it does not take the token
         └── RefusedError      it does not take this value or call: too large, no lifetime
     UsageError
-    └── SerializeError        the serializer can't make bytes of the value
+    ├── SerializeError        the serializer can't make bytes of the value
+    └── DecorationError       `cached` does not fit the function; a ValueError as well
 
 Backends raise them; a `Cache` turns all but `UsageError` into a miss, counted.
 """
@@ -32,3 +33,7 @@ class RefusedError(CacheError):
 
 class SerializeError(UsageError):
     """The serializer can't make bytes of the value."""
+
+
+class DecorationError(UsageError, ValueError):
+    """`cached` was told something that does not fit the function."""
