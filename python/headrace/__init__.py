@@ -1,5 +1,20 @@
 """headrace: the scale-out kit for Python web apps."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from headrace.errors import HeadraceError, OperationError, UsageError
 
-__all__ = ["HeadraceError", "OperationError", "UsageError"]
+if TYPE_CHECKING:
+    from headrace.cache.cache import Cache
+
+__all__ = ["Cache", "HeadraceError", "OperationError", "UsageError"]
+
+# Imported when it is asked for, so that a program has what it uses and no more.
+LAZY: Final = {"Cache": "headrace.cache.cache"}
+
+
+def __getattr__(name: str) -> object:
+    if name in LAZY:
+        return getattr(import_module(LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,8 @@ __all__ = [
     "AddressError",
     "Balancer",
     "BalancerOptions",
+    "CacheClient",
+    "CacheFlow",
     "ClientTls",
     "CoreError",
     "Counters",
@@ -858,3 +860,85 @@ class ObjectStore:
         All others that it began with are in the store then, and the next call goes on behind them. `create`: an object
         that is there already is refused with 412, and not replaced.
         """
+
+@final
+class CacheClient:
+    """One cache server over HTTP/1.1, for threads that wait: kept connections, TLS once, a circuit.
+
+    Example: `CacheClient("http://127.0.0.1:5000", token="t").get("post:3")`.
+
+    Each call ends within `timeout`, connecting included. `ca` is the PEM file by which an `https` server is verified.
+    Calls raise `ConnectionError` where the server is away, too slow, answers nonsense, or was so a moment ago;
+    `PermissionError` where it does not take the token; `ValueError` where it does not take the call. A value comes as
+    (bytes, age, seconds it is still fresh, seconds it may be used stale after that, version).
+    """
+
+    def __new__(cls, url: str, *, token: str = "", ca: str | None = None, timeout: float = 0.25) -> CacheClient: ...
+    def is_located(self) -> bool:
+        """Whether the server's name needs no looking up."""
+    def locate(self) -> None:
+        """Looks up the server's name."""
+    def get(self, key: str, /) -> tuple[bytes, float, float, float, int] | None:
+        """The value, stale or not."""
+    def get_many(self, keys: list[str], /) -> dict[str, tuple[bytes, float, float, float, int]]:
+        """The values that are there, in one request."""
+    def set(self, key: str, value: bytes, ttl: float, stale: float, tags: Sequence[str], lease: str | None, /) -> bool:
+        """Keeps a value; False where the lease was lost."""
+    def set_many(self, values: Sequence[tuple[str, bytes]], ttl: float, stale: float, tags: Sequence[str], /) -> int:
+        """Keeps several values in one request; how many were taken."""
+    def delete(self, key: str, /) -> bool:
+        """Removes a value; whether there was one."""
+    def invalidate(self, key: str | None, tag: str | None, prefix: str | None, soft: bool, /) -> int:
+        """Removes what has this key, tag or prefix, one of them; how many that were."""
+    def lease(
+        self, key: str, hold: float, wait: float, /
+    ) -> tuple[tuple[bytes, float, float, float, int] | None, str | None]:
+        """What there is, and the right to compute it where nobody else has it. May take `wait` seconds longer."""
+    def give_up(self, key: str, id: str, /) -> None:
+        """Ends a lease without a value."""
+
+@final
+class CacheFlow:
+    """The calls of one event loop to one server: each is sent at once, and its future completed by `drain`.
+
+    Example: `loop.add_reader(flow.fileno(), flow.drain); flow.get(future, "post:3"); await future`.
+
+    Calls and what futures get are those of `CacheClient`; errors come from the call or by the future. A future may be
+    cancelled at any time. The server's name must be located before.
+    """
+
+    def __new__(cls, client: CacheClient, /) -> CacheFlow: ...
+    def fileno(self) -> int:
+        """A descriptor that is readable when `drain` has something to do."""
+    def drain(self) -> None:
+        """Completes the futures whose answers came or whose time is over."""
+    def close(self) -> None:
+        """Closes all connections; calls on their way fail."""
+    def get(self, future: object, key: str, /) -> None: ...
+    def get_many(self, future: object, keys: list[str], /) -> None: ...
+    def set(
+        self,
+        future: object,
+        key: str,
+        value: bytes,
+        ttl: float,
+        stale: float,
+        tags: Sequence[str],
+        lease: str | None,
+        /,
+    ) -> None: ...
+    def set_many(
+        self,
+        future: object,
+        values: Sequence[tuple[str, bytes]],
+        ttl: float,
+        stale: float,
+        tags: Sequence[str],
+        /,
+    ) -> None: ...
+    def delete(self, future: object, key: str, /) -> None: ...
+    def invalidate(
+        self, future: object, key: str | None, tag: str | None, prefix: str | None, soft: bool, /
+    ) -> None: ...
+    def lease(self, future: object, key: str, hold: float, wait: float, /) -> None: ...
+    def give_up(self, future: object, key: str, id: str, /) -> None: ...

@@ -8,6 +8,7 @@
 //! `uploads` (payloads on their way to a store).
 
 pub mod balancer;
+pub mod cache;
 pub mod client;
 pub mod engine;
 pub mod error;

@@ -4,6 +4,7 @@
 //! wait let go of the GIL; engine threads never take it.
 
 mod balancer;
+mod cache_client;
 mod counters;
 mod engine;
 mod errors;
@@ -32,6 +33,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         balancer::{Balancer, BalancerOptions, ServerStats},
+        cache_client::{CacheClient, CacheFlow},
         counters::{Counters, Histogram},
         engine::{Engine, Listener},
         errors::{AddressError, CoreError, JournalError, TableError, TlsError},

@@ -2,20 +2,18 @@
 
 import os
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from headrace.errors import HeadraceError, UsageError
-from headrace.state import StateFolder
+from headrace.errors import UsageError
+from headrace.service.credentials import authority_for, state_folder, token_for
 
 URL_VARIABLE: Final = "HEADRACE_LOGS_URL"
 TOKEN_VARIABLE: Final = "HEADRACE_LOGS_TOKEN"  # noqa: S105 - the variable's name, not its value
 DEFAULT: Final = "https://127.0.0.1:6000"
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,11 @@ def destination(
     Raises `UsageError` for a URL that is none.
     """
     url = checked(url or environ.get(URL_VARIABLE) or DEFAULT)
-    folder = _state(state, environ)
-    near = urlsplit(url).hostname in LOOPBACK
-    found = token if token is not None else environ.get(TOKEN_VARIABLE) or _token(folder, environ, create=near)
-    authority = _authority(ca, folder) if url.startswith("https:") else None
+    folder = state_folder(state, environ)
+    found = token if token is not None else environ.get(TOKEN_VARIABLE) or token_for(url, folder, environ)
+    authority = authority_for(url, ca, folder)
     spill = folder.path / "logs" / "spill" / re.sub(r"[^A-Za-z0-9.]+", "-", url) if folder else None
-    return Destination(url, found or "", authority, spill)
+    return Destination(url, found, authority, spill)
 
 
 def checked(url: str) -> str:
@@ -59,28 +56,3 @@ def checked(url: str) -> str:
     if not usable:
         raise UsageError(f"{url} is not a URL of a log collector", hint=f"like {DEFAULT}")
     return url
-
-
-def _state(flag: str | Path | None, environ: Mapping[str, str]) -> StateFolder | None:
-    """An app may run where there is no home for it; then there is nothing to be found."""
-    try:
-        return StateFolder.at(flag, environ)
-    except (HeadraceError, RuntimeError):
-        return None
-
-
-def _token(folder: StateFolder | None, environ: Mapping[str, str], *, create: bool) -> str | None:
-    """A program may start before its machine's collector did: whoever comes first makes the token of both."""
-    try:
-        return folder.token(create=create, environ=environ) if folder else None
-    except HeadraceError:
-        return None
-
-
-def _authority(ca: str | Path | None, folder: StateFolder | None) -> str | None:
-    """The given one; else the machine's own, and where there is none those of the system."""
-    if ca is not None:
-        return str(ca)
-    if folder and folder.ca.is_file():
-        return str(folder.ca)
-    return ssl.get_default_verify_paths().cafile

@@ -12,11 +12,11 @@ use crate::{
 /// Scheme, host and port of a URL.
 #[derive(Clone)]
 pub struct Origin {
-    pub(super) address: Address,
-    pub(super) tls: Option<ClientTls>,
-    authority: String,
+    pub(crate) address: Address,
+    pub(crate) tls: Option<ClientTls>,
+    pub(crate) authority: String,
     /// What the URL's path says, without a slash at its end.
-    base: String,
+    pub(crate) base: String,
 }
 
 impl Origin {

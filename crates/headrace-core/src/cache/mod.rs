@@ -1,0 +1,3 @@
+//! The cache: one store, asked by programs, over HTTP and at the edge.
+
+pub mod client;

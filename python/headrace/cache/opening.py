@@ -1,0 +1,48 @@
+"""URLs, and the backends behind them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from headrace.cache.backend import Backend
+from headrace.errors import UsageError
+from headrace.service.credentials import authority_for, state_folder, token_for
+
+URL_VARIABLE: Final = "HEADRACE_CACHE_URL"
+TOKEN_VARIABLE: Final = "HEADRACE_CACHE_TOKEN"  # noqa: S105 - the variable's name, not its value
+DEFAULT: Final = "https://127.0.0.1:5000"
+
+
+def where(url: str | Sequence[str] | None, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The URLs of a cache: as given, else `$HEADRACE_CACHE_URL` (commas between them), else the service here."""
+    given = environ.get(URL_VARIABLE, "") if url is None else url
+    urls = given.split(",") if isinstance(given, str) else given
+    return tuple(url.strip() for url in urls if url.strip()) or (DEFAULT,)
+
+
+def opened(
+    urls: Sequence[str],
+    *,
+    token: str | None = None,
+    ca: str | Path | None = None,
+    timeout: float = 0.25,
+) -> Backend:
+    """The backend of these URLs. Raises `UsageError` for a URL that is none of a cache's."""
+    kind = urlsplit(urls[0]).scheme
+    if kind in ("http", "https"):
+        return _service(urls, token, ca, timeout)
+    raise UsageError(f"{urls[0]} is not the URL of a cache", hint="give https://HOST:PORT")
+
+
+def _service(urls: Sequence[str], token: str | None, ca: str | Path | None, timeout: float) -> Backend:
+    from headrace.cache.remote import Remote  # noqa: PLC0415 - only what is used
+    from headrace.cache.spread import Spread  # noqa: PLC0415
+
+    folder = state_folder(None, os.environ)
+    servers: dict[str, Backend] = {}
+    for url in urls:
+        found = token if token is not None else os.environ.get(TOKEN_VARIABLE) or token_for(url, folder, os.environ)
+        servers[url] = Remote(url, token=found, ca=authority_for(url, ca, folder), timeout=timeout)
+    return servers[urls[0]] if len(servers) == 1 else Spread(servers)
