@@ -1,18 +1,20 @@
 """URLs, and the backends behind them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from headrace.cache.backend import Backend
 from headrace.errors import UsageError
 from headrace.service.credentials import authority_for, state_folder, token_for
+from headrace.settings.values import UnreadableError, read_size
 
 URL_VARIABLE: Final = "HEADRACE_CACHE_URL"
 TOKEN_VARIABLE: Final = "HEADRACE_CACHE_TOKEN"  # noqa: S105 - the variable's name, not its value
 DEFAULT: Final = "https://127.0.0.1:5000"
+DISK: Final = 1 << 30  # bytes of disk://
 
 
 def where(url: str | Sequence[str] | None, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -33,7 +35,12 @@ def opened(
     kind = urlsplit(urls[0]).scheme
     if kind in ("http", "https"):
         return _service(urls, token, ca, timeout)
-    raise UsageError(f"{urls[0]} is not the URL of a cache", hint="give https://HOST:PORT")
+    if len(urls) > 1:
+        raise UsageError(f"{urls[0]} is one store of its own", hint="several are for https://")
+    if kind not in LOCAL:
+        forms = "disk://FOLDER, redis://HOST or https://HOST:PORT"
+        raise UsageError(f"{urls[0]} is not the URL of a cache", hint=f"give {forms}")
+    return LOCAL[kind](urls[0], timeout)
 
 
 def _service(urls: Sequence[str], token: str | None, ca: str | Path | None, timeout: float) -> Backend:
@@ -46,3 +53,35 @@ def _service(urls: Sequence[str], token: str | None, ca: str | Path | None, time
         found = token if token is not None else os.environ.get(TOKEN_VARIABLE) or token_for(url, folder, os.environ)
         servers[url] = Remote(url, token=found, ca=authority_for(url, ca, folder), timeout=timeout)
     return servers[urls[0]] if len(servers) == 1 else Spread(servers)
+
+
+def _disk(url: str, _: float) -> Backend:
+    from headrace.cache.disk import DiskBackend  # noqa: PLC0415 - only what is used
+
+    parts = urlsplit(url)
+    folder = parts.netloc + parts.path
+    if not folder:
+        raise UsageError(f"{url} names no folder", hint="disk:///var/cache/app, or disk://folder below this one")
+    return DiskBackend(Path(folder), max_bytes=_max_bytes(url, DISK))
+
+
+def _redis(url: str, timeout: float) -> Backend:
+    from headrace.cache.redis import RedisBackend  # noqa: PLC0415 - only what is used
+
+    return RedisBackend(url, timeout=timeout)
+
+
+LOCAL: Final[Mapping[str, Callable[[str, float], Backend]]] = {
+    "disk": _disk,
+    "redis": _redis,
+    "rediss": _redis,
+}
+
+
+def _max_bytes(url: str, default: int) -> int:
+    """What `?max_bytes=512m` says."""
+    given = parse_qs(urlsplit(url).query).get("max_bytes")
+    try:
+        return read_size(given[-1]) if given else default
+    except UnreadableError:
+        raise UsageError(f"{url}: max_bytes is no size", hint="like ?max_bytes=512m") from None
