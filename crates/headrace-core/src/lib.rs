@@ -10,6 +10,7 @@
 pub mod balancer;
 pub mod cache;
 pub mod client;
+pub mod edge;
 pub mod engine;
 pub mod error;
 pub mod http;
