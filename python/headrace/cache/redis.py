@@ -160,7 +160,7 @@ class RedisBackend(Blocking):
                 pipeline.pttl(f"{NAME}e:{key}")
             answers = pipeline.execute()
         found = zip(keys, answers[::2], answers[1::2], strict=True)
-        return {key: _found(*known, left) for key, known, left in found if known[0] is not None and left > 0}
+        return {key: _found(known, left) for key, known, left in found if known[0] is not None and left > 0}
 
     def set(
         self,
@@ -247,7 +247,8 @@ def _new(
     return [key, value, *life, dumps(list(tags), ensure_ascii=False), str(lease.id) if lease else ""]
 
 
-def _found(value: bytes, life: bytes, stale: bytes, left: int) -> Found:
+def _found(known: Sequence[bytes], left: int) -> Found:
+    value, life, stale = known
     fresh = left - int(stale)
     age, fresh_for = float(life) - left, max(0, fresh)
     return Found(value, max(0.0, age) / 1000, fresh_for / 1000, min(left, int(stale)) / 1000, "redis")
