@@ -830,14 +830,13 @@ class ObjectStore:
 
     Example:
         store = ObjectStore("https://s3.eu-west-1.amazonaws.com/bucket", ca=bundle, region="eu-west-1", ...)
-        while refused := store.upload(objects, 16, create=True):
-            ...  # what they mean, and whether to go on
+        while refused := store.upload(objects, create=True):
+            ...  # what it means, and whether to go on
 
     | parameter | meaning |
     |---|---|
     | `ca` | the PEM file by which an https URL is verified |
     | `connect`, `read` | seconds until a connection stands, and from a request's last byte to its answer's |
-    | `most` | most uploads at once, of all calls together |
 
     Requests are signed by AWS's Signature Version 4. Raises `AddressError` or `TlsError`.
     """
@@ -850,15 +849,14 @@ class ObjectStore:
         access_key: str,
         secret_key: str,
         ca: str | None = None,
-        most: int = 64,
         connect: float = 5.0,
         read: float = 120.0,
     ) -> ObjectStore: ...
-    def upload(self, objects: Objects, at_once: int, *, create: bool) -> list[Refused]:
-        """Uploads what is left as `application/octet-stream`, until nothing is or a payload is not taken; what was not.
+    def upload(self, objects: Objects, *, create: bool) -> Refused | None:
+        """Uploads what is left as `application/octet-stream`, one by one, until nothing is or a payload is not taken.
 
-        All others that it began with are in the store then, and the next call goes on behind them. `create`: an object
-        that is there already is refused with 412, and not replaced.
+        The next call goes on behind it; threads that call at once share the work. `create`: an object that is there
+        already is refused with 412, and not replaced.
         """
 
 @final

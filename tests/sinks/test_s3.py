@@ -25,8 +25,8 @@ LOCAL = {**FIXED, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}
     ],
 )
 def test_with_fixed_credentials_the_core_does_it(environ):
-    assert bucket("s3://landed/raw", environ, 4).folder == "raw/"
-    assert bucket("s3a://landed", environ, 4).folder == ""
+    assert bucket("s3://landed/raw", environ).folder == "raw/"
+    assert bucket("s3a://landed", environ).folder == ""
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_with_fixed_credentials_the_core_does_it(environ):
     ],
 )
 def test_what_it_does_not_know_stays_with_obstore(environ):
-    assert bucket("s3://landed/raw", environ, 4) is None
+    assert bucket("s3://landed/raw", environ) is None
 
 
 @pytest.mark.parametrize(
     "url", ["gs://landed", "az://landed", "file:///landed", "s3://landed/a%20b", "s3://landed/../b"]
 )
 def test_other_stores_and_odd_keys_stay_with_obstore(url):
-    assert bucket(url, LOCAL, 4) is None
+    assert bucket(url, LOCAL) is None
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from headrace.sinks import Batch, Rejected, Run, Runs, Transient
 from headrace.sinks.batch import EACH
 from headrace.sinks.keys import payload_keys
-from headrace.sinks.uploads import Uploads, at_once
+from headrace.sinks.uploads import SingleUploads, at_once
 
 
 def batch(count):
@@ -25,7 +25,7 @@ def threads():
 
 async def test_each_payload_is_uploaded_once_under_its_own_key(threads):
     taken = {}
-    uploads = Uploads(batch(100), lambda key, body: taken.setdefault(key, []).append(body))
+    uploads = SingleUploads(batch(100), lambda key, body: taken.setdefault(key, []).append(body))
     await uploads.run(threads, 8)
     assert taken == {payload_keys(batch(100))(n): [b'{"n":%d}' % n] for n in range(1, 101)}
     assert sorted(uploads.landed) == sorted(taken)
@@ -44,7 +44,7 @@ async def test_so_many_go_on_at_once_and_no_more(threads):
         with lock:
             now -= 1
 
-    await Uploads(batch(40), create).run(threads, 4)
+    await SingleUploads(batch(40), create).run(threads, 4)
     assert most == 4
 
 
@@ -53,7 +53,7 @@ async def test_a_refused_payload_keeps_no_other_from_landing(threads):
         if body == b'{"n":7}':
             raise Rejected("too odd")
 
-    uploads = Uploads(batch(20), create)
+    uploads = SingleUploads(batch(20), create)
     await uploads.run(threads, 4)
     assert uploads.refused == {7: "too odd"}
     assert len(uploads.landed) == 19
@@ -69,7 +69,7 @@ async def test_an_error_of_the_store_ends_all_before_it_is_raised(threads):
             raise Transient("away")
         under_way.release()
 
-    uploads = Uploads(batch(10_000), create)
+    uploads = SingleUploads(batch(10_000), create)
     with pytest.raises(Transient):
         await uploads.run(threads, 2)
     count = len(calls)
@@ -86,6 +86,6 @@ def test_far_stores_get_more_uploads_at_once_than_near_ones(took, count):
 
 
 async def test_it_is_known_how_long_an_upload_takes(threads):
-    uploads = Uploads(batch(20), lambda _key, _body: time.sleep(0.005))
+    uploads = SingleUploads(batch(20), lambda _key, _body: time.sleep(0.005))
     await uploads.run(threads, 4)
     assert uploads.took >= 0.005

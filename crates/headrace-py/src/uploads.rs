@@ -64,7 +64,7 @@ pub(crate) struct ObjectStore(Store);
 impl ObjectStore {
     #[new]
     #[pyo3(signature = (
-        url, *, region, access_key, secret_key, ca = None, most = 64, connect = 5.0, read = 120.0
+        url, *, region, access_key, secret_key, ca = None, connect = 5.0, read = 120.0
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn new(
@@ -74,7 +74,6 @@ impl ObjectStore {
         access_key: String,
         secret_key: String,
         ca: Option<String>,
-        most: usize,
         connect: f64,
         read: f64,
     ) -> PyResult<Self> {
@@ -84,7 +83,6 @@ impl ObjectStore {
             region,
             access_key,
             secret_key,
-            most,
             patience: Patience {
                 connect: seconds("connect", connect)?,
                 read: seconds("read", read)?,
@@ -94,9 +92,8 @@ impl ObjectStore {
         py.detach(|| Store::new(options)).map(Self).map_err(raise)
     }
 
-    #[pyo3(signature = (objects, at_once, *, create))]
-    fn upload(&self, py: Python<'_>, objects: &Objects, at_once: usize, create: bool) -> Vec<Refused> {
-        let refused = py.detach(|| self.0.upload(&objects.0, at_once, create));
-        refused.into_iter().map(Refused).collect()
+    #[pyo3(signature = (objects, *, create))]
+    fn upload(&self, py: Python<'_>, objects: &Objects, create: bool) -> Option<Refused> {
+        py.detach(|| self.0.upload(&objects.0, create)).map(Refused)
     }
 }

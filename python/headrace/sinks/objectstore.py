@@ -32,7 +32,7 @@ from headrace.sinks.keys import batch_key, payload_pattern
 from headrace.sinks.refusals import OBSTORE_ERRORS, meaning, of_answer
 from headrace.sinks.s3 import ENDPOINTS, bucket
 from headrace.sinks.sink import Held, Receipt, Rejected, Transient
-from headrace.sinks.uploads import FEW, Uploads, at_once
+from headrace.sinks.uploads import FEW, SingleUploads, Uploads, at_once
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -60,7 +60,7 @@ class ObjectStoreSink:
         self._uploads = uploads
         self._at_once = min(FEW, uploads)
         self._threads = ThreadPoolExecutor(uploads, thread_name_prefix="headrace-upload")
-        self._bucket = bucket(url, os.environ, uploads)
+        self._bucket = bucket(url, os.environ)
         self._conditional = True
         self._root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
 
@@ -100,7 +100,7 @@ class ObjectStoreSink:
         return Receipt(f"{self.url}/{key}", len(data))
 
     async def _put_each(self, batch: Batch) -> Receipt:
-        uploads = self._each(batch)
+        uploads = await asyncio.to_thread(self._each, batch)
         await uploads.run(self._threads, self._at_once)
         self._at_once = at_once(uploads.took, self._uploads)
         await asyncio.to_thread(self._settle, uploads.landed)
@@ -109,9 +109,9 @@ class ObjectStoreSink:
             raise Rejected(next(iter(refused.values())), numbers=refused, receipt=receipt)
         return receipt
 
-    def _each(self, batch: Batch) -> Uploads | CoreUploads:
+    def _each(self, batch: Batch) -> Uploads:
         if self._bucket is None:
-            return Uploads(batch, self._create)
+            return SingleUploads(batch, self._create)
         return CoreUploads(batch, self._bucket, self._insist, lambda: self._conditional)
 
     def _insist(self, key: str, refused: _core.Refused) -> None:

@@ -43,10 +43,10 @@ class Bucket:
     folder: str
 
 
-def bucket(url: str, environ: Mapping[str, str], most: int) -> Bucket | None:
-    """The bucket at `url`, for `most` uploads at once; None where it takes more than the core can do.
+def bucket(url: str, environ: Mapping[str, str]) -> Bucket | None:
+    """The bucket at `url`; None where it takes more than the core can do.
 
-    Example: `bucket("s3://landed/raw", os.environ, 64)`.
+    Example: `bucket("s3://landed/raw", os.environ)`.
     """
     own = {name: value for name, value in environ.items() if name.startswith("AWS_")}
     endpoint, region = _only(ENDPOINTS, own), _only(REGIONS, own, "us-east-1")
@@ -62,7 +62,6 @@ def bucket(url: str, environ: Mapping[str, str], most: int) -> Bucket | None:
             access_key=access_key,
             secret_key=secret_key,
             ca=_bundle(environ) if host.startswith("https:") else None,
-            most=most,
         )
     except _core.CoreError:
         return None

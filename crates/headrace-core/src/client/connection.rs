@@ -30,7 +30,11 @@ enum Stream {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
-pub(super) struct Connection(Stream);
+pub(super) struct Connection {
+    stream: Stream,
+    /// How long a read may last, as the kernel was told.
+    limit: Duration,
+}
 
 impl Connection {
     /// Connects, to each address of the host in turn, within the time for all of them. TLS is negotiated with the first
@@ -43,16 +47,19 @@ impl Connection {
             .and_then(|()| socket.set_write_timeout(Some(patience.write)))
             .and_then(|()| socket.set_read_timeout(Some(patience.read)));
         set.map_err(|error| failed(&error))?;
+        let limit = patience.read;
         let Some(tls) = &origin.tls else {
-            return Ok(Self(Stream::Plain(socket)));
+            let stream = Stream::Plain(socket);
+            return Ok(Self { stream, limit });
         };
         let name = tls.name_for(&origin.address).map_err(|error| failed(&error))?;
         let session = ClientConnection::new(tls.config.clone(), name).map_err(|error| failed(&error))?;
-        Ok(Self(Stream::Tls(Box::new(StreamOwned::new(session, socket)))))
+        let stream = Stream::Tls(Box::new(StreamOwned::new(session, socket)));
+        Ok(Self { stream, limit })
     }
 
     fn tcp(&self) -> &TcpStream {
-        match &self.0 {
+        match &self.stream {
             Stream::Plain(socket) => socket,
             Stream::Tls(stream) => &stream.sock,
         }
@@ -64,7 +71,7 @@ impl Connection {
     }
 
     pub(super) fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), Failure> {
-        let writer: &mut dyn Write = match &mut self.0 {
+        let writer: &mut dyn Write = match &mut self.stream {
             Stream::Plain(socket) => socket,
             Stream::Tls(stream) => &mut **stream,
         };
@@ -78,15 +85,24 @@ impl Connection {
 
     /// Bytes that arrived, at the latest at `deadline`; 0 at the connection's end.
     pub(super) fn read(&mut self, into: &mut [u8], deadline: Instant) -> Result<usize, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // The kernel takes 0 for no limit at all.
-        let limited = self.tcp().set_read_timeout(Some(left.max(Duration::from_millis(1))));
-        limited.map_err(|error| broken(&error))?;
-        let received = match &mut self.0 {
+        self.limit(deadline.saturating_duration_since(Instant::now()))?;
+        let received = match &mut self.stream {
             Stream::Plain(socket) => socket.read(into),
             Stream::Tls(stream) => stream.read(into),
         };
         received.map_err(|error| broken(&error))
+    }
+
+    /// A limit that is right to a 64th stays: most reads begin with all of the time left.
+    fn limit(&mut self, left: Duration) -> Result<(), Failure> {
+        let over = self.limit.checked_sub(left);
+        if over.is_some_and(|over| over <= self.limit / 64) {
+            return Ok(());
+        }
+        // The kernel takes 0 for no limit at all.
+        self.limit = left.max(Duration::from_millis(1));
+        let limited = self.tcp().set_read_timeout(Some(self.limit));
+        limited.map_err(|error| broken(&error))
     }
 }
 

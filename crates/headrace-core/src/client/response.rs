@@ -11,7 +11,8 @@ use crate::http::{
     head::{HeadLimits, ResponseBody, ResponseTo, parse_response},
 };
 
-const READ: usize = 16_384;
+/// What is read at once: answers are short, and what is asked of the allocator is cleared first.
+const READ: usize = 4096;
 
 #[derive(Debug)]
 pub struct Response {

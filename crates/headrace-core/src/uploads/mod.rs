@@ -1,36 +1,29 @@
 //! An object for each payload, in a store that speaks S3: signed, sent and answered without anybody's lock but the one
 //! under which the next payload is taken.
 //!
-//! A thread for each request under way, over a connection that is kept. Such a payload is small and waits for the store
-//! most of the time; a thread that blocks in one write and one read costs less than half of a task on an event loop.
+//! A thread of the caller's for each upload under way, over a connection that is kept. Such a payload is small and waits
+//! for the store most of the time; a thread that blocks in one write and one read costs less than half of a task on an
+//! event loop. The threads are the caller's because they should outlive a batch: a new one costs the memory that it
+//! touches first, which is more than a hundred uploads cost.
 //!
-//! Mechanism alone: a payload that the store doesn't take ends the call, once those under way are answered, and whoever
-//! asked decides. The next call goes on behind what was tried. What was sent twice, because an answer was lost, was the
-//! same object under the same key.
+//! Mechanism alone: a payload that the store doesn't take comes back, and whoever asked decides. The next call goes on
+//! behind it. What was sent twice, because an answer was lost, was the same object under the same key.
 //!
 //! Given up: credentials that change, and every dialect of S3 that is more than a path, a date and a signature.
 
-mod lanes;
 mod objects;
 mod signature;
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 pub use self::objects::{Naming, Objects, Run};
 
-use self::{
-    lanes::{Lane, Lanes},
-    signature::{Signed, Signer, hashed, stamp},
-};
+use self::signature::{Signed, Signer, hashed, stamp};
 use crate::{
-    client::{Failure, Origin, Patience, Request, Response},
+    client::{Client, Failure, Origin, Patience, Request, Response},
     error::Error,
     logs::calendar,
 };
@@ -47,8 +40,6 @@ pub struct Options {
     pub region: String,
     pub access_key: String,
     pub secret_key: String,
-    /// Most uploads on their way at once, of all batches together.
-    pub most: usize,
     pub patience: Patience,
 }
 
@@ -65,73 +56,56 @@ pub struct Refused {
     pub retry_after: Option<Duration>,
 }
 
-/// A bucket.
+/// A bucket, and the connections to it: as many as threads have used at once.
 pub struct Store {
     origin: Origin,
-    lanes: Lanes,
+    patience: Patience,
+    signer: Signer,
+    idle: Mutex<Vec<Lane>>,
 }
 
-/// One call's work, seen by all its threads.
-struct Shift<'a, B> {
-    objects: &'a Objects<B>,
-    create: bool,
-    over: AtomicBool,
-    refused: Mutex<Vec<Refused>>,
+/// What a thread needs to upload.
+struct Lane {
+    client: Client,
+    signer: Signer,
 }
 
 impl Store {
     pub fn new(options: Options) -> Result<Self, Error> {
-        let origin = Origin::parse(&options.url, options.ca.as_deref())?;
-        let signer = Signer::new(options.access_key, options.secret_key, options.region);
-        let lanes = Lanes::new(origin.clone(), options.patience, signer, options.most);
-        Ok(Self { origin, lanes })
+        Ok(Self {
+            origin: Origin::parse(&options.url, options.ca.as_deref())?,
+            patience: options.patience,
+            signer: Signer::new(options.access_key, options.secret_key, options.region),
+            idle: Mutex::default(),
+        })
     }
 
-    /// Uploads what is left of `objects`, `at_once` at a time where so many connections are free, until nothing is left
-    /// or a payload is not taken: then those are returned, and all others that had begun are in the store.
+    /// Uploads what is left of `objects`, one after the other, until nothing is or one is not taken; several threads may
+    /// do so at once.
     ///
     /// `create`: an object that is there already is not replaced, but refused with 412.
-    pub fn upload<B: AsRef<[u8]> + Sync>(&self, objects: &Objects<B>, at_once: usize, create: bool) -> Vec<Refused> {
-        let shift = Shift {
-            objects,
-            create,
-            over: AtomicBool::new(false),
-            refused: Mutex::default(),
-        };
-        thread::scope(|scope| {
-            for _ in 1..at_once {
-                let more = || {
-                    if let Some(lane) = self.lanes.try_take() {
-                        self.work(lane, &shift);
-                    }
-                };
-                let thread = thread::Builder::new().name("headrace-upload".to_owned());
-                // Where the process may have no more threads, those that there are do the work.
-                if thread.spawn_scoped(scope, more).is_err() {
-                    break;
-                }
-            }
-            self.work(self.lanes.take(), &shift);
+    pub fn upload<B: AsRef<[u8]>>(&self, objects: &Objects<B>, create: bool) -> Option<Refused> {
+        let mut lane = self.lane();
+        let refused = std::iter::from_fn(|| objects.next()).find_map(|(number, payload)| {
+            let answer = self.put(&mut lane, &objects.naming.path(number), payload, create);
+            let taken = matches!(&answer, Ok(response) if (200..300).contains(&response.status));
+            (!taken).then(|| refused(number, payload, answer))
         });
-        shift.refused.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.idle().push(lane);
+        refused
     }
 
-    fn work<B: AsRef<[u8]>>(&self, mut lane: Lane, shift: &Shift<'_, B>) {
-        while !shift.over.load(Relaxed)
-            && let Some((number, payload)) = shift.objects.next()
-        {
-            let answer = self.put(&mut lane, &shift.objects.naming.path(number), payload, shift.create);
-            if !matches!(&answer, Ok(response) if (200..300).contains(&response.status)) {
-                shift.over.store(true, Relaxed);
-                let refused = refused(number, payload, answer);
-                shift
-                    .refused
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(refused);
-            }
-        }
-        self.lanes.give(lane);
+    /// The one that was used last, whose connection is the most likely to be open.
+    fn lane(&self) -> Lane {
+        let idle = self.idle().pop();
+        idle.unwrap_or_else(|| Lane {
+            client: Client::new(self.origin.clone(), self.patience),
+            signer: self.signer.clone(),
+        })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, lane: &mut Lane, target: &str, payload: &[u8], create: bool) -> Result<Response, Failure> {

@@ -12,6 +12,8 @@ use super::*;
 /// An upload as it came: the head's first line and fields in lower case, and the body.
 #[derive(Debug, Clone)]
 struct Put {
+    /// The port of whoever sent it.
+    peer: u16,
     head: Vec<String>,
     body: String,
 }
@@ -51,6 +53,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Put> {
     let mut body = vec![0; length.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
     Some(Put {
+        peer: reader.get_ref().peer_addr().ok()?.port(),
         head,
         body: String::from_utf8(body).ok()?,
     })
@@ -65,10 +68,19 @@ fn to(url: &str) -> Store {
         region: "us-east-1".to_owned(),
         access_key: "key".to_owned(),
         secret_key: "secret".to_owned(),
-        most: 4,
         patience: Patience::default(),
     })
     .unwrap()
+}
+
+/// Uploads with so many threads at once.
+fn upload(store: &Store, objects: &Objects<String>, threads: usize) -> Vec<Refused> {
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| store.upload(objects, true)))
+            .collect();
+        all.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 fn objects(count: u64) -> Objects<String> {
@@ -90,7 +102,7 @@ fn objects(count: u64) -> Objects<String> {
 #[test]
 fn each_payload_becomes_an_object_under_its_own_key() {
     let (url, seen) = store(|_| TAKEN);
-    assert_eq!(to(&url).upload(&objects(50), 4, true), []);
+    assert_eq!(upload(&to(&url), &objects(50), 4), []);
     let mut puts = seen.lock().unwrap().clone();
     puts.sort_by(|one, other| one.head[0].cmp(&other.head[0]));
     assert_eq!(puts.len(), 50);
@@ -106,8 +118,8 @@ fn each_payload_becomes_an_object_under_its_own_key() {
 #[test]
 fn an_upload_says_who_sends_what() {
     let (url, seen) = store(|_| TAKEN);
-    to(&url).upload(&objects(1), 1, true);
-    to(&url).upload(&objects(1), 1, false);
+    to(&url).upload(&objects(1), true);
+    to(&url).upload(&objects(1), false);
     let puts = seen.lock().unwrap();
     let has = |put: &Put, start: &str| put.head.iter().any(|line| line.starts_with(start));
     let hash = format!("x-amz-content-sha256: {}", hashed(b"{\"n\":1}"));
@@ -136,7 +148,7 @@ fn what_is_refused_comes_back_and_the_next_call_goes_on_behind_it() {
         _ => TAKEN,
     });
     let (store, objects) = (to(&url), objects(40));
-    let refused = store.upload(&objects, 1, true);
+    let refused = store.upload(&objects, true);
     let expected = Refused {
         number: 7,
         payload: b"{\"n\":7}".to_vec(),
@@ -144,9 +156,9 @@ fn what_is_refused_comes_back_and_the_next_call_goes_on_behind_it() {
         text: "<Code>SlowDown</Code>".to_owned(),
         retry_after: Some(Duration::from_secs(9)),
     };
-    assert_eq!(refused, [expected]);
+    assert_eq!(refused, Some(expected));
     assert_eq!(seen.lock().unwrap().len(), 7);
-    assert_eq!(store.upload(&objects, 4, true), []);
+    assert_eq!(upload(&store, &objects, 4), []);
     let mut bodies: Vec<_> = seen.lock().unwrap().iter().map(|put| put.body.clone()).collect();
     bodies.sort();
     bodies.dedup();
@@ -156,32 +168,29 @@ fn what_is_refused_comes_back_and_the_next_call_goes_on_behind_it() {
 #[test]
 fn where_nobody_answers_that_is_said() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let refused = to(&format!("http://{free}/bucket")).upload(&objects(100), 3, true);
-    assert!((1..=3).contains(&refused.len()));
-    assert_eq!(refused[0].status, None);
-    assert!(refused[0].text.starts_with("no connection: "), "{}", refused[0].text);
+    let refused = to(&format!("http://{free}/bucket")).upload(&objects(3), true).unwrap();
+    assert_eq!((refused.number, refused.status), (1, None));
+    assert!(refused.text.starts_with("no connection: "), "{}", refused.text);
 }
 
 #[test]
 fn a_connection_that_ends_without_an_answer_is_told() {
     let (url, _) = store(|_| "");
-    let refused = to(&url).upload(&objects(10), 2, true);
-    assert_eq!(refused[0].status, None);
-    assert!(
-        refused[0].text.starts_with("the connection failed: "),
-        "{}",
-        refused[0].text
-    );
+    let refused = to(&url).upload(&objects(3), true).unwrap();
+    assert_eq!((refused.number, refused.status), (1, None));
+    assert!(refused.text.starts_with("the connection failed: "), "{}", refused.text);
 }
 
 #[test]
-fn batches_share_the_connections() {
+fn connections_are_kept_from_one_call_to_the_next() {
     let (url, seen) = store(|_| TAKEN);
     let store = to(&url);
-    thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| assert_eq!(store.upload(&objects(30), 64, true), []));
-        }
-    });
-    assert_eq!(seen.lock().unwrap().len(), 90);
+    for _ in 0..3 {
+        assert_eq!(upload(&store, &objects(30), 4), []);
+    }
+    let mut seen = seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 90);
+    seen.sort_by_key(|put| put.peer);
+    seen.dedup_by_key(|put| put.peer);
+    assert!(seen.len() <= 4, "{} connections", seen.len());
 }
