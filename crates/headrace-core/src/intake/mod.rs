@@ -34,7 +34,7 @@ use self::{
 pub use self::{
     local::Local,
     options::Options,
-    scan::{MAX_DEPTH, Scan},
+    scan::{MAX_DEPTH, Scan, is_clean},
     text::{is_too_deep, one_line, sound, unescape},
 };
 use crate::{

@@ -103,6 +103,11 @@ impl Batch {
         self.ends.push(self.encoded.len());
     }
 
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.refused == 0
+    }
+
     /// How many are taken.
     pub fn accepted(&self) -> usize {
         self.ends.len()
@@ -165,8 +170,8 @@ pub fn text(value: &str) -> Cow<'_, str> {
 
 /// The level that is meant by a name or a number, of syslog or of Python; unknown ones stay as they came.
 pub fn level_of(text: Cow<'_, str>) -> Cow<'_, str> {
-    let number = text.parse().ok().and_then(level::numbered);
-    match number.or_else(|| level::named(&text)) {
+    let numbered = || text.parse().ok().and_then(level::numbered);
+    match level::named(&text).or_else(numbered) {
         Some(name) => name.into(),
         None => text,
     }

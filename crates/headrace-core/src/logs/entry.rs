@@ -15,6 +15,9 @@ use std::str::from_utf8;
 pub const MAX_LEVEL: usize = u8::MAX as usize;
 pub const MAX_SOURCE: usize = u16::MAX as usize;
 
+/// Bytes of an encoded entry that are no text.
+const HEADS: usize = 8 + 1 + 1 + 2 + 4;
+
 /// What is remarkable about an entry's time.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -40,14 +43,25 @@ pub struct Entry<'a> {
     pub fields: &'a str,
 }
 
+/// An entry as it waits in the journal, which vouches for its bytes: its texts are UTF-8 without being looked at again.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoded<'a> {
+    pub time: i64,
+    pub mark: Mark,
+    pub level: &'a [u8],
+    pub source: &'a [u8],
+    pub message: &'a [u8],
+    pub fields: &'a [u8],
+}
+
 impl<'a> Entry<'a> {
     /// Appends the entry's form in the journal. A level or source that is too long is cut at a character.
     pub fn encode(&self, into: &mut Vec<u8>) {
         let level = cut(self.level, MAX_LEVEL);
         let source = cut(self.source, MAX_SOURCE);
+        into.reserve(HEADS + level.len() + source.len() + self.message.len() + self.fields.len());
         into.extend_from_slice(&self.time.to_le_bytes());
-        into.push(self.mark as u8);
-        into.push(level.len() as u8);
+        into.extend_from_slice(&[self.mark as u8, level.len() as u8]);
         into.extend_from_slice(level.as_bytes());
         into.extend_from_slice(&(source.len() as u16).to_le_bytes());
         into.extend_from_slice(source.as_bytes());
@@ -58,6 +72,26 @@ impl<'a> Entry<'a> {
 
     /// Reads what `encode` wrote; none where the bytes are something else.
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let encoded = Encoded::read(bytes)?;
+        Some(Self {
+            time: encoded.time,
+            mark: encoded.mark,
+            level: from_utf8(encoded.level).ok()?,
+            source: from_utf8(encoded.source).ok()?,
+            message: from_utf8(encoded.message).ok()?,
+            fields: from_utf8(encoded.fields).ok()?,
+        })
+    }
+
+    /// The time alone of an encoded entry.
+    pub fn time_of(bytes: &[u8]) -> Option<i64> {
+        bytes.first_chunk().map(|time| i64::from_le_bytes(*time))
+    }
+}
+
+impl<'a> Encoded<'a> {
+    /// Reads what [`Entry::encode`] wrote; none where the bytes are of another form.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (time, rest) = bytes.split_first_chunk()?;
         let (&[mark, level], rest) = rest.split_first_chunk()?;
         let (level, rest) = rest.split_at_checked(level.into())?;
@@ -68,16 +102,24 @@ impl<'a> Entry<'a> {
         Some(Self {
             time: i64::from_le_bytes(*time),
             mark: Mark::from_byte(mark)?,
-            level: from_utf8(level).ok()?,
-            source: from_utf8(source).ok()?,
-            message: from_utf8(message).ok()?,
-            fields: from_utf8(fields).ok()?,
+            level,
+            source,
+            message,
+            fields,
         })
     }
+}
 
-    /// The time alone of an encoded entry.
-    pub fn time_of(bytes: &[u8]) -> Option<i64> {
-        bytes.first_chunk().map(|time| i64::from_le_bytes(*time))
+impl<'a> From<&Entry<'a>> for Encoded<'a> {
+    fn from(entry: &Entry<'a>) -> Self {
+        Self {
+            time: entry.time,
+            mark: entry.mark,
+            level: entry.level.as_bytes(),
+            source: entry.source.as_bytes(),
+            message: entry.message.as_bytes(),
+            fields: entry.fields.as_bytes(),
+        }
     }
 }
 

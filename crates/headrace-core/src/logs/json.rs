@@ -4,17 +4,18 @@
 //! message must be there. Further members are kept as they came, on one line.
 //!
 //! A body is read in one pass (`intake::Scan`). Lines are read one by one, so that what is wrong with one leaves the others
-//! alone; only where the first line does not end where its JSON does, the body may be one object on many lines.
+//! alone; only where the first line does not end where its JSON does, the body may be one object on many lines. Most
+//! lines, and arrays on one line, are *clean* (`intake::is_clean`): their strings are taken as they stand.
 
-use std::{borrow::Cow, mem, str::from_utf8};
+use std::{borrow::Cow, str::from_utf8};
 
 use serde_json::value::RawValue;
 
 use super::{
     batch::{Batch, Draft, Wrong, level_of, push_field, text},
-    timestamp,
+    timestamp::Clock,
 };
-use crate::intake::{MAX_DEPTH, Scan, one_line, sound};
+use crate::intake::{MAX_DEPTH, Scan, is_clean, one_line, sound};
 
 /// Why nothing of a body can be read.
 pub type Malformed = String;
@@ -37,33 +38,50 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, Malformed> {
 }
 
 fn read_array(text: &str, batch: &mut Batch) -> Result<(), Malformed> {
-    let elements = |scan: &mut Scan<'_>| {
-        scan.array(|scan| {
-            batch.add(entry(scan)?);
-            Some(())
-        })
+    let read = match is_clean(text.as_bytes()) {
+        true => read_elements::<true>(text, batch),
+        false => read_elements::<false>(text, batch),
     };
-    if whole(text, elements).is_some() {
+    if read.is_some() {
         return Ok(());
     }
     // It is no JSON, or some of it nests too deep.
     let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     batch.clear();
+    let mut clock = Clock::default();
     for value in values {
-        batch.add(alone(value.get()));
+        batch.add(alone(value.get(), &mut clock));
     }
     Ok(())
 }
 
+fn read_elements<const CLEAN: bool>(text: &str, batch: &mut Batch) -> Option<()> {
+    let mut clock = Clock::default();
+    whole(text, |scan: &mut Scan<'_, CLEAN>| {
+        scan.array(|scan| {
+            batch.add(entry(scan, &mut clock)?);
+            Some(())
+        })
+    })
+}
+
 fn read_lines(body: &[u8], batch: &mut Batch) {
-    let ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
-    let lines = ends.scan(0, |start, end| Some(&body[mem::replace(start, end + 1)..end]));
-    let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    for (index, line) in lines.enumerate() {
-        let entry = utf8(line).map_err(Wrong::from).and_then(alone);
-        if index == 0
-            && entry.is_err()
-            && let Some(object) = on_many_lines(line, body)
+    let mut clock = Clock::default();
+    // Where all of it is UTF-8 no line has to be asked.
+    let text = from_utf8(body).ok();
+    let mut start = 0;
+    while start < body.len() {
+        let end = memchr::memchr(b'\n', &body[start..]).map_or(body.len(), |length| start + length);
+        let line = text.map_or_else(|| utf8(&body[start..end]), |text| Ok(&text[start..end]));
+        start = end + 1;
+        let entry = match line.map(str::trim_ascii) {
+            Ok("") => continue,
+            Ok(line) => alone(line, &mut clock),
+            Err(wrong) => Err(wrong.into()),
+        };
+        if entry.is_err()
+            && batch.is_empty()
+            && let Some(object) = on_many_lines(&body[..end], body, &mut clock)
         {
             batch.add(object);
             return;
@@ -73,16 +91,16 @@ fn read_lines(body: &[u8], batch: &mut Batch) {
 }
 
 /// The one entry that all of `body` is, where it goes on behind its first line.
-fn on_many_lines<'a>(first: &[u8], body: &'a [u8]) -> Option<Result<Draft<'a>, Wrong>> {
+fn on_many_lines<'a>(first: &[u8], body: &'a [u8], clock: &mut Clock) -> Option<Result<Draft<'a>, Wrong>> {
     let cut = serde_json::from_slice::<&RawValue>(first).is_err_and(|error| error.is_eof());
     cut.then(|| from_utf8(body).ok())
         .flatten()
-        .and_then(|text| whole(text, entry))
+        .and_then(|text| whole(text, |scan: &mut Scan<'a>| entry(scan, clock)))
 }
 
 /// What `read` makes of a text that holds nothing else.
-fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Scan<'a>) -> Option<T>) -> Option<T> {
-    let mut scan = Scan::new(text);
+fn whole<'a, T, const CLEAN: bool>(text: &'a str, read: impl FnOnce(&mut Scan<'a, CLEAN>) -> Option<T>) -> Option<T> {
+    let mut scan = Scan::at_start(text);
     scan.space();
     let value = read(&mut scan)?;
     scan.space();
@@ -90,8 +108,12 @@ fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Scan<'a>) -> Option<T>) ->
 }
 
 /// The entry that is all of `text`.
-fn alone(text: &str) -> Result<Draft<'_>, Wrong> {
-    whole(text, entry).unwrap_or_else(|| match serde_json::from_str::<&RawValue>(text) {
+fn alone<'a>(text: &'a str, clock: &mut Clock) -> Result<Draft<'a>, Wrong> {
+    let read = match is_clean(text.as_bytes()) {
+        true => whole(text, |scan: &mut Scan<'a, true>| entry(scan, clock)),
+        false => whole(text, |scan: &mut Scan<'a>| entry(scan, clock)),
+    };
+    read.unwrap_or_else(|| match serde_json::from_str::<&RawValue>(text) {
         Ok(_) => Err(format!("It nests deeper than {MAX_DEPTH} levels.").into()),
         Err(error) => Err(not_json(&error).into()),
     })
@@ -102,14 +124,14 @@ fn not_json(error: &serde_json::Error) -> Malformed {
 }
 
 /// The entry that stands at the place of `scan`; none where no JSON does.
-fn entry<'a>(scan: &mut Scan<'a>) -> Option<Result<Draft<'a>, Wrong>> {
+fn entry<'a, const CLEAN: bool>(scan: &mut Scan<'a, CLEAN>, clock: &mut Clock) -> Option<Result<Draft<'a>, Wrong>> {
     if scan.peek()? != b'{' {
         scan.spanned()?;
         return Some(Err("An entry is a JSON object.".into()));
     }
-    let mut members = Members::default();
+    let mut members = Members::<CLEAN>::default();
     scan.object(|name, value| members.add(name, value))?;
-    Some(members.draft())
+    Some(members.draft(clock))
 }
 
 /// Members that mean something here.
@@ -117,27 +139,30 @@ const OWN: [&str; 4] = ["Level", "Timestamp", "Source", "Message"];
 
 /// The members of an entry's object, as they stand there.
 #[derive(Default)]
-struct Members<'a> {
+struct Members<'a, const CLEAN: bool> {
     /// Those of `OWN`, in that order.
     own: [Option<&'a str>; OWN.len()],
     fields: String,
     twice: Option<&'static str>,
 }
 
-impl<'a> Members<'a> {
+impl<'a, const CLEAN: bool> Members<'a, CLEAN> {
     fn add(&mut self, name: &'a str, value: &'a str) {
         let plain = &name[1..name.len() - 1];
-        let own = own(plain).or_else(|| plain.contains('\\').then(|| own(&text(name))).flatten());
-        if let Some(own) = own {
+        let escaped = !CLEAN && plain.contains('\\');
+        if let Some(own) = if escaped { own(&text(name)) } else { own(plain) } {
             if self.own[own].replace(value).is_some() {
                 self.twice = Some(OWN[own]);
             }
             return;
         }
-        push_field(&mut self.fields, &sound(name), &one_line(&sound(value)));
+        match CLEAN {
+            true => push_field(&mut self.fields, name, value),
+            false => push_field(&mut self.fields, &sound(name), &one_line(&sound(value))),
+        }
     }
 
-    fn draft(self) -> Result<Draft<'a>, Wrong> {
+    fn draft(self, clock: &mut Clock) -> Result<Draft<'a>, Wrong> {
         if let Some(name) = self.twice {
             return Err(format!("{name} is there twice.").into());
         }
@@ -145,30 +170,49 @@ impl<'a> Members<'a> {
         let Some(message) = message else {
             return Err("Message is missing.".into());
         };
-        let time = said
-            .map(|said| timestamp::read(&text(said)).ok_or("Timestamp is neither RFC 3339 nor a number since 1970."));
+        let time = said.map(|said| {
+            clock
+                .read(&Self::text(said))
+                .ok_or("Timestamp is neither RFC 3339 nor a number since 1970.")
+        });
         Ok(Draft {
             time: time.transpose()?,
             said: said.unwrap_or_default(),
-            level: level.map_or(Cow::Borrowed(""), |level| level_of(text(level))),
-            source: source.map_or(Cow::Borrowed(""), flat),
-            message: flat(message),
+            level: level.map_or(Cow::Borrowed(""), |level| level_of(Self::text(level))),
+            source: source.map_or(Cow::Borrowed(""), Self::flat),
+            message: Self::flat(message),
             fields: self.fields,
         })
     }
-}
 
-/// The place in `OWN` of a name, in any case.
-fn own(name: &str) -> Option<usize> {
-    OWN.iter().position(|own| own.eq_ignore_ascii_case(name))
-}
-
-/// A value as text, on one line where it is no string.
-fn flat(value: &str) -> Cow<'_, str> {
-    match value.as_bytes().first() {
-        Some(b'"') => text(value),
-        _ => one_line(value),
+    /// What a string says, any other value as it stands.
+    fn text(value: &str) -> Cow<'_, str> {
+        match value.as_bytes() {
+            [b'"', .., b'"'] if CLEAN => value[1..value.len() - 1].into(),
+            _ => text(value),
+        }
     }
+
+    /// The same, on one line.
+    fn flat(value: &str) -> Cow<'_, str> {
+        match value.as_bytes().first() {
+            Some(b'"') => Self::text(value),
+            _ => one_line(value),
+        }
+    }
+}
+
+/// The place in `OWN` of a name, in any case. The length tells which it can be.
+fn own(name: &str) -> Option<usize> {
+    let place = match name.len() {
+        5 => 0,
+        9 => 1,
+        6 => 2,
+        7 => 3,
+        _ => return None,
+    };
+    let own = OWN[place];
+    (own == name || own.eq_ignore_ascii_case(name)).then_some(place)
 }
 
 #[cfg(test)]
@@ -324,6 +368,15 @@ mod tests {
         }
     }
 
+    /// What becomes of a text that is an entry.
+    fn told<const CLEAN: bool>(text: &str) -> Option<Vec<String>> {
+        let mut batch = Batch::new(Arrival::new(NOW, MAX_AHEAD));
+        let mut clock = Clock::default();
+        let read = whole(text, |scan: &mut Scan<'_, CLEAN>| entry(scan, &mut clock));
+        batch.add(read?);
+        Some(batch.told())
+    }
+
     fn entries() -> impl Strategy<Value = Vec<(String, String, String)>> {
         prop::collection::vec((any::<String>(), any::<String>(), any::<String>()), 1..8)
     }
@@ -345,6 +398,25 @@ mod tests {
                     (entry.source.to_owned(), entry.message.to_owned(), fields["x"].as_str().unwrap_or_default().to_owned())
                 })).collect();
                 prop_assert_eq!(&read, &entries);
+            }
+        }
+
+        #[test]
+        fn what_is_clean_is_read_as_anything_else_is(
+            names in prop::collection::vec("[lL]evel|LEVEL|[tT]imestamp|sourCe|Source|[mM]essage|[ -~]{0,12}", 0..6),
+            values in prop::collection::vec(r#""[ -~]{0,40}"|-?[0-9]{1,20}|"2026-11-2[0-9]T12:00:00(\.[0-9]{1,9})?Z"|null|\{"a" ?: ?\[1, ?"b"\]\}"#, 6),
+            cut in r#"[\[\]{}":, a-z0-9]{0,3}"#, at in any::<prop::sample::Index>(), broken in any::<bool>()
+        ) {
+            let members: Vec<_> = names.iter().zip(&values).map(|(name, value)| format!("\"{name}\": {value}")).collect();
+            let mut text = format!("{{{}}}", members.join(", "));
+            if broken {
+                let at = at.index(text.len());
+                text.replace_range(at..=at, &cut);
+            }
+            if is_clean(text.as_bytes()) {
+                let clean = told::<true>(&text);
+                prop_assert_eq!(clean.is_some(), serde_json::from_str::<&RawValue>(&text).is_ok(), "{}", text);
+                prop_assert_eq!(clean, told::<false>(&text), "{}", text);
             }
         }
 

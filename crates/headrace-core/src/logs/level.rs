@@ -42,8 +42,11 @@ const ALIASES: [(&str, &str); 10] = [
 /// The name of a level by any of its names, in any case; none where it is unknown and stays as it came.
 pub fn named(name: &str) -> Option<&'static str> {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
-    let own = LEVELS.iter().map(|(own, _)| *own).find(|own| is(own));
-    own.or_else(|| ALIASES.iter().find(|(alias, _)| is(alias)).map(|(_, own)| *own))
+    let mut own = LEVELS.iter().map(|(own, _)| *own);
+    let exactly = own.clone().find(|own| *own == name);
+    exactly
+        .or_else(|| own.find(|own| is(own)))
+        .or_else(|| ALIASES.iter().find(|(alias, _)| is(alias)).map(|(_, own)| *own))
 }
 
 /// How severe a level of any name is; none where it is unknown.

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 pub use stamp::Stamp;
 use template::Template;
 
-use super::{Entry, Mark};
+use super::{Encoded, Entry, Mark};
 
 /// The form of a file's lines.
 #[derive(Debug, Clone)]
@@ -76,6 +76,11 @@ impl Format {
 
     /// Appends the line of `entry`, its line feed included. `stamp` remembers the second that was written last.
     pub fn write(&self, entry: &Entry<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
+        self.write_encoded(&entry.into(), stamp, into);
+    }
+
+    /// The same of an entry as it waits in the journal.
+    pub fn write_encoded(&self, entry: &Encoded<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
         match &self.0 {
             Form::Template(template) => template.write(entry, stamp, into),
             Form::Json => json::write(entry, stamp, into),

@@ -34,7 +34,7 @@ pub mod timestamp;
 pub mod window;
 mod writer;
 
-pub use entry::{Entry, Mark};
+pub use entry::{Encoded, Entry, Mark};
 pub use file::LogFile;
 pub use options::Options;
 pub use server::{Logs, Served, Server};

@@ -20,7 +20,7 @@ use std::{
 };
 
 use super::{
-    Entry,
+    Encoded,
     checkpoint::{Checkpoint, Checkpoints},
     file::{Options, Shared, Written},
     line::Stamp,
@@ -239,12 +239,14 @@ impl Writer {
     fn write(&mut self, slots: &[Slot], output: &mut Output) -> io::Result<Written> {
         let mut written = Written::default();
         for (time, bytes) in slots.iter().flat_map(Slot::entries) {
-            let Some(entry) = Entry::decode(bytes) else {
+            let Some(entry) = Encoded::read(bytes) else {
                 written.unreadable += 1;
                 continue;
             };
             let start = self.lines.len();
-            self.options.format.write(&entry, &mut self.stamp, &mut self.lines);
+            self.options
+                .format
+                .write_encoded(&entry, &mut self.stamp, &mut self.lines);
             written.lines += 1;
             if entry.time < time {
                 written.late += 1;

@@ -9,13 +9,13 @@ use super::{
     escape::{self, Special},
     stamp::{self, Precision},
 };
-use crate::logs::Entry;
+use crate::logs::Encoded;
 
 const BEFORE_TIME: &[u8] = b"{\"time\":\"";
 const IN_STRING: Special = Special::and(b"\"\\");
 const IN_JSON: Special = Special::and(b"");
 
-pub(super) fn write(entry: &Entry<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
+pub(super) fn write(entry: &Encoded<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
     into.extend_from_slice(BEFORE_TIME);
     stamp.write(entry.time, b'T', Precision::Nanos, into);
     into.extend_from_slice(b"Z\"");
@@ -38,8 +38,8 @@ pub(super) fn write(entry: &Entry<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
 }
 
 /// What stands between the braces of an object, if anything does.
-fn members(object: &str) -> Option<&str> {
-    let members = object.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+fn members(object: &[u8]) -> Option<&[u8]> {
+    let members = object.trim_ascii().strip_prefix(b"{")?.strip_suffix(b"}")?.trim_ascii();
     (!members.is_empty()).then_some(members)
 }
 

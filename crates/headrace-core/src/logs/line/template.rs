@@ -13,7 +13,7 @@ use super::{
     escape::{self, Special},
     stamp::{self, Precision},
 };
-use crate::logs::Entry;
+use crate::logs::Encoded;
 
 const DEFAULT: &str = "{time};{level};{source};{message}";
 /// What stands before further fields that the template does not name.
@@ -124,7 +124,7 @@ impl Template {
         }
     }
 
-    pub(super) fn write(&self, entry: &Entry<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
+    pub(super) fn write(&self, entry: &Encoded<'_>, stamp: &mut Stamp, into: &mut Vec<u8>) {
         stamp.write(entry.time, b' ', self.precision, into);
         for piece in &self.pieces {
             match piece {
@@ -209,7 +209,7 @@ impl Ending {
 }
 
 impl Field {
-    fn of<'a>(self, entry: &Entry<'a>) -> &'a str {
+    fn of<'a>(self, entry: &Encoded<'a>) -> &'a [u8] {
         match self {
             Self::Level => entry.level,
             Self::Source => entry.source,
