@@ -16,6 +16,7 @@ from headrace.sinks.function import FunctionSink
 from headrace.sinks.memory import MemorySink
 from headrace.sinks.target import sink_for
 
+from .other_stores import AZURE, GOOGLE, Dialect
 from .samples import HOUR, batch, run
 from .store_server import BUCKET
 
@@ -81,11 +82,28 @@ def s3_by_obstore(form):
     return make
 
 
+def other(dialect: Dialect, form=DEFAULT):
+    def make(request, tmp_path) -> Landing:
+        blobs = request.getfixturevalue(dialect.scheme)
+        folder = f"container/{tmp_path.name}/"
+
+        def found() -> list[bytes]:
+            return payloads([data for key, data in blobs.items() if key.startswith(folder)], form)
+
+        return Landing(sink_for(f"{dialect.scheme}://{folder}"), found, form)
+
+    return make
+
+
 def stored(url: str, form: str, **options: bool) -> list[bytes]:
-    """The payloads in all objects below the URL, sorted by what they say of themselves."""
+    """The payloads in all objects below the URL."""
     store = from_url(url, client_options=options) if options else from_url(url)
     keys = [entry["path"] for entries in obstore.list(store) for entry in entries]
-    contents = [bytes(obstore.get(store, key).bytes()) for key in keys]
+    return payloads([bytes(obstore.get(store, key).bytes()) for key in keys], form)
+
+
+def payloads(contents: list[bytes], form: str) -> list[bytes]:
+    """The payloads in some objects, sorted by what they say of themselves."""
     if form != EACH:
         contents = [line for data in contents for line in FORMATS[form].decode(data).splitlines()]
     return sorted(contents, key=lambda body: json.loads(body)["id"])
@@ -108,6 +126,10 @@ SINKS = {
     "s3, parquet": s3("parquet"),
     "s3, each": s3(EACH),
     "s3, each, by obstore": s3_by_obstore(EACH),
+    "gs": other(GOOGLE),
+    "gs, each": other(GOOGLE, EACH),
+    "az": other(AZURE),
+    "az, each": other(AZURE, EACH),
 }
 
 

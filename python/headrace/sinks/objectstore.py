@@ -42,6 +42,7 @@ REQUEST_TIMEOUT: Final = "120s"  # a batch of 8 MiB at 70 kB/s
 UPLOADS: Final = 64  # of payloads, at once; with a round trip of 20 ms they allow 3,200 objects a second
 OCTETS: Final = "application/octet-stream"
 SCHEMES: Final = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+MAY_BE_PLAIN: Final = (*ENDPOINTS, "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
 TAKEN: Final = {409, 412}  # the key, or somebody is just taking it
 WITHOUT_CONDITIONS: Final = 501
 UNSUPPORTED: Final = f"status code: {WITHOUT_CONDITIONS}"
@@ -182,7 +183,7 @@ def open_store(url: str) -> ObjectStore:
     try:
         if scheme == "file":
             return LocalStore(unquote(rest), mkdir=True)
-        plain = any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
+        plain = any(os.environ.get(name, "").startswith("http://") for name in MAY_BE_PLAIN)
         options: ClientConfig = {"connect_timeout": CONNECT_TIMEOUT, "timeout": REQUEST_TIMEOUT, "allow_http": plain}
         # Trying again is for the workers, who know of each other and tell what goes wrong.
         return from_url(url, client_options=options, retry_config={"max_retries": 0})
