@@ -7,11 +7,12 @@ from headrace.errors import HeadraceError, OperationError, UsageError
 
 if TYPE_CHECKING:
     from headrace.cache.cache import Cache
+    from headrace.cache.decorator import cached
 
-__all__ = ["Cache", "HeadraceError", "OperationError", "UsageError"]
+__all__ = ["Cache", "HeadraceError", "OperationError", "UsageError", "cached"]
 
 # Imported when it is asked for, so that a program has what it uses and no more.
-LAZY: Final = {"Cache": "headrace.cache.cache"}
+LAZY: Final = {"Cache": "headrace.cache.cache", "cached": "headrace.cache.decorator"}
 
 
 def __getattr__(name: str) -> object:
