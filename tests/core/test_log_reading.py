@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from headrace._core import Engine, Journal, LogOptions, LogServer, compress_log
 from tests.logs.log_reader import TOKEN, append, line, serving
+from tests.processes import until
 
 PATIENCE = 30.0  # seconds
 EVENTS = {"Accept": "text/event-stream"}
@@ -208,3 +211,33 @@ def test_following_ends_cleanly_when_the_service_stops(tmp_path, folder):
             client.base_url = reader.destination.url
             following = Following(client).until_connected()
         assert following.next() is None
+
+
+def test_late_lines_of_full_files_are_found_compressed_or_not(client, folder):
+    full = folder / "log-20261123-120000-0001.txt"
+    ordered, late = line(0, message="one") + line(5, message="three"), line(3, message="two")
+    side = full.with_name(f"{full.name}.late")
+    full.write_text(ordered + late)
+    side.write_text(f"{len(ordered)};{late}")
+    append(folder, line(9, message="four"))
+    assert messages(client.get("/search")) == ["one", "two", "three", "four"]
+    compress_log(side)
+    assert messages(client.get("/search?since=2026-11-23T12:00:02Z")) == ["two", "three", "four"]
+    compress_log(full)
+    assert not side.exists()
+    assert messages(client.get("/search")) == ["one", "two", "three", "four"]
+
+
+def test_a_follower_that_leaves_is_noticed_before_there_is_anything_to_tell_it(tmp_path, folder):
+    append(folder, line(0))
+    journal, engine = Journal(tmp_path / "journal", reserve_bytes=0), Engine(threads=1)
+    server = LogServer(journal, LogOptions(tokens=[TOKEN]), file=folder / "log.txt")
+    host, _, port = engine.listen("127.0.0.1:0", server).address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as follower:
+        follower.sendall(f"GET /tail HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+        assert follower.recv(65536).startswith(b"HTTP/1.1 200")
+        assert engine.counters().connections_open == 1
+    # A heartbeat would find out after 15 seconds.
+    until(lambda: engine.counters().connections_open == 0, 10, "end of the connection")
+    engine.stop(0.0)
+    journal.close()

@@ -74,7 +74,7 @@ def test_a_tidied_folder_has_compressed_files_of_the_same_age(tmp_path: Path) ->
     archive = Archive(tmp_path / "log.txt", Policy())
     archive.tidy()
     archive.tidy()
-    names = ["log-20261123-154000-0001.txt.late", "log-20261123-154000-0001.txt.zst", "log.txt"]
+    names = ["log-20261123-154000-0001.txt.late.zst", "log-20261123-154000-0001.txt.zst", "log.txt"]
     assert sorted(file.name for file in tmp_path.iterdir()) == names
     assert (tmp_path / names[1]).stat().st_mtime == 1000.0
     assert archive.fault == ""
@@ -82,7 +82,7 @@ def test_a_tidied_folder_has_compressed_files_of_the_same_age(tmp_path: Path) ->
 
 def test_a_file_is_removed_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     write(tmp_path, "log.txt")
-    for suffix in ["", ".late", ".zst", ".zst.new"]:
+    for suffix in ["", ".late", ".zst", ".zst.new", ".late.zst", ".late.zst.new"]:
         write(tmp_path, f"log-20261123-154000-0001.txt{suffix}", written=1000.0)
     Archive(tmp_path / "log.txt", Policy(keep=DAY)).tidy()
     assert [file.name for file in tmp_path.iterdir()] == ["log.txt"]

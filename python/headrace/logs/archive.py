@@ -14,7 +14,7 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Final
@@ -54,7 +54,7 @@ class Full:
         path: Its name before compression.
         size: Bytes of all that belongs to it, as it is.
         written: When its last line was written, in seconds since 1970.
-        plain: Whether it is there uncompressed.
+        plain: Whether any of it is there uncompressed.
     """
 
     path: Path
@@ -63,10 +63,15 @@ class Full:
     plain: bool
 
     @property
+    def side(self) -> Path:
+        """The side file's name before compression."""
+        return self.path.with_name(self.path.name + SIDE)
+
+    @property
     def parts(self) -> tuple[Path, ...]:
         """All files that may belong to it."""
-        names = (self.path.name + suffix for suffix in ("", PACKED, SIDE, UNFINISHED))
-        return tuple(self.path.with_name(name) for name in names)
+        both = (self.path, self.side)
+        return tuple(path.with_name(path.name + suffix) for path in both for suffix in ("", PACKED, UNFINISHED))
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,11 @@ def _full(paths: Iterable[Path]) -> Iterable[Full]:
     for path in paths:
         # It may be removed by hand meanwhile.
         with suppress(FileNotFoundError):
-            plain = path.exists()
             packed = path.with_name(path.name + PACKED)
-            written = (path if plain else packed).stat().st_mtime
-            file = Full(path, 0, written, plain)
+            written = (path if path.exists() else packed).stat().st_mtime
+            file = Full(path, 0, written, plain=False)
             size = sum(part.stat().st_size for part in file.parts if part.exists())
-            yield Full(path, size, written, plain)
+            yield replace(file, size=size, plain=path.exists() or file.side.exists())
 
 
 def _age(file: Full) -> tuple[str, int]:
@@ -165,9 +169,9 @@ class Archive:
             todo, fault = Plan(), str(error)
         for file in todo.remove:
             fault = self._remove(file) or fault
-        for file in todo.compress:
+        for path in (path for file in todo.compress for path in (file.path, file.side)):
             if not self._stop.is_set():
-                fault = self._compress(file) or fault
+                fault = self._compress(path) or fault
         if fault and fault != self._fault:
             logger.warning("full log files are left as they are: %s", fault)
         self._fault = fault
@@ -186,11 +190,11 @@ class Archive:
         logger.info("removed %s", file.path)
         return ""
 
-    def _compress(self, file: Full) -> str:
+    def _compress(self, path: Path) -> str:
         try:
-            compress_log(file.path)
+            compress_log(path)
         except FileNotFoundError:
             return ""
         except OSError as error:
-            return f"{file.path}: {error}"
+            return f"{path}: {error}"
         return ""

@@ -128,6 +128,12 @@ pub trait Exchange {
     /// Ready when the client has visibly given the request up: an HTTP/2 reset, or that of the connection. Whoever only
     /// closes its half over HTTP/1.1 still waits for the answer.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The same for an answer without an end, of which nobody waits for the end: ready as well when the client has closed
+    /// its half.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_gone(cx)
+    }
 }
 
 /// A part of headrace that answers requests. One instance per engine thread.

@@ -24,7 +24,9 @@ use crate::{
     engine::Thread,
     http::{exchange::Exchange, fields::Field, reply::send_whole},
     metrics::Refused,
-    service::{Aside, JSON, Place, Stop, begin, finish, refuse, refuse_with, stopping, while_wanted, write},
+    service::{
+        Aside, JSON, Place, Stop, begin, finish, refuse, refuse_with, stopping, while_heard, while_wanted, write,
+    },
 };
 
 /// Threads that search; one more is for those who follow.
@@ -174,14 +176,14 @@ impl Reading {
                 told = Instant::now();
             }
             if !step.more {
-                while_wanted(exchange, sleep(LOOK)).await?;
+                while_heard(exchange, sleep(LOOK)).await?;
             }
             let (search, filter) = (Arc::clone(&self.search), Arc::clone(filter));
             let look = self.followers.run(move |_| {
                 let step = search.follow(&mut position, &filter);
                 (position, step)
             });
-            let (moved, found) = while_wanted(exchange, look).await?.ok_or(Stop::Gone)?;
+            let (moved, found) = while_heard(exchange, look).await?.ok_or(Stop::Gone)?;
             position = moved;
             // What cannot be read now may be there again in a moment.
             step = found.unwrap_or_default();

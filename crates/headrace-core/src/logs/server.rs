@@ -149,18 +149,25 @@ impl Server {
         }
         let coding = self.local.admit(exchange)?;
         let body = self.local.read(exchange, coding).await?;
-        let mut batch = Batch::new(Arrival::new(now(), self.logs.options.max_ahead));
-        form.read(&body, &mut batch)
-            .map_err(|why| refuse(Refused::BadRequest, why))?;
-        if batch.accepted() > 0 {
-            self.store(exchange, form, &body, &batch).await?;
-        }
+        let taken = self.take(exchange, form, &body).await;
         self.local.thread.buffers.give(body);
+        let batch = taken?;
         if batch.accepted() == 0 && batch.refused() > 0 {
             self.local.thread.counters().refuse(Refused::BadRequest);
         }
         send_verdict(exchange, form, &batch).await;
         Ok(())
+    }
+
+    /// Reads the entries of a body, and stores those that are some.
+    async fn take(&self, exchange: &mut impl Exchange, form: Form, body: &[u8]) -> Result<Batch, Stop> {
+        let mut batch = Batch::new(Arrival::new(now(), self.logs.options.max_ahead));
+        form.read(body, &mut batch)
+            .map_err(|why| refuse(Refused::BadRequest, why))?;
+        if batch.accepted() > 0 {
+            self.store(exchange, form, body, &batch).await?;
+        }
+        Ok(batch)
     }
 
     async fn store(&self, exchange: &mut impl Exchange, form: Form, body: &[u8], batch: &Batch) -> Result<(), Stop> {

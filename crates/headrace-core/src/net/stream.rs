@@ -198,10 +198,18 @@ impl ServerStream {
     }
 }
 
+const TCP_CLOSE: u8 = 7;
+const TCP_CLOSE_WAIT: u8 = 8;
+
 /// Whether the kernel saw a reset, which a read behind an earlier end of stream does not tell.
 pub fn was_reset(socket: &TcpStream) -> bool {
-    const TCP_CLOSE: u8 = 7;
     tcp_info(socket).is_some_and(|info| info.tcpi_state == TCP_CLOSE)
+}
+
+/// Whether the other end closed its half at least. Its end of stream need not have been read: what it sent before may
+/// wait, as TLS says goodbye by bytes of its own.
+pub fn was_ended(socket: &TcpStream) -> bool {
+    tcp_info(socket).is_some_and(|info| matches!(info.tcpi_state, TCP_CLOSE | TCP_CLOSE_WAIT))
 }
 
 /// Whether the other end has not acknowledged all that was sent. Its end of stream acknowledges what came before.

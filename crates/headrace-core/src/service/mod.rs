@@ -17,5 +17,5 @@ pub use self::{
     body::{Room, Unread},
     query::{decode, pairs},
     refusal::{JSON, Refusal, Stop, refuse, refuse_with, stopping},
-    stream::{Place, begin, finish, while_wanted, write, write_shared},
+    stream::{Place, begin, finish, while_heard, while_wanted, write, write_shared},
 };

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::atomic::{AtomicUsize, Ordering},
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -39,11 +39,24 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Waits for what is being done, and no longer than the client does.
-pub async fn while_wanted<T>(exchange: &mut impl Exchange, work: impl Future<Output = T>) -> Result<T, Stop> {
+/// What becomes of `work` while the client still wants the answer.
+pub async fn while_wanted<X: Exchange, T>(exchange: &mut X, work: impl Future<Output = T>) -> Result<T, Stop> {
+    unless(exchange, X::poll_gone, work).await
+}
+
+/// The same while the client listens to an answer without an end.
+pub async fn while_heard<X: Exchange, T>(exchange: &mut X, work: impl Future<Output = T>) -> Result<T, Stop> {
+    unless(exchange, X::poll_left, work).await
+}
+
+async fn unless<X: Exchange, T>(
+    exchange: &mut X,
+    over: fn(&mut X, &mut Context<'_>) -> Poll<()>,
+    work: impl Future<Output = T>,
+) -> Result<T, Stop> {
     let mut work = pin!(work);
     poll_fn(|cx| {
-        if exchange.poll_gone(cx).is_ready() {
+        if over(exchange, cx).is_ready() {
             return Poll::Ready(Err(Stop::Gone));
         }
         work.as_mut().poll(cx).map(Ok)

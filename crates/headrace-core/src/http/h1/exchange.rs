@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{Connection, Reply, closing::DRAIN};
 use crate::{
@@ -181,6 +181,17 @@ impl<S: ClientStream> Exchange for Connection<S> {
     /// that on the socket, so it is looked for now and then: requests that take so long can bear a system call. Where the
     /// client's body is waited for, the read finds it.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_connection(cx, stream::was_reset)
+    }
+
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_connection(cx, stream::was_ended)
+    }
+}
+
+impl<S: ClientStream> Connection<S> {
+    /// Ready when the connection `is_over`, which is looked at now and then.
+    fn poll_connection(&mut self, cx: &mut Context<'_>, is_over: fn(&TcpStream) -> bool) -> Poll<()> {
         if self.tunnel || self.pace.is_waiting() {
             return Poll::Pending;
         }
@@ -190,7 +201,7 @@ impl<S: ClientStream> Exchange for Connection<S> {
             }
             ready!(self.reading.poll(cx));
             self.reading.clear();
-            if stream::was_reset(self.stream.socket()) {
+            if is_over(self.stream.socket()) {
                 return Poll::Ready(());
             }
         }
