@@ -18,7 +18,7 @@ impl Objects {
     fn new(runs: Vec<(Vec<u64>, PyBackedBytes)>, before: String, digits: usize, after: String) -> Self {
         let runs = runs.into_iter().map(|(numbers, lines)| Run { numbers, lines });
         let naming = Naming { before, digits, after };
-        Self(uploads::Objects::new(runs.collect(), naming))
+        Self(uploads::Objects::new(runs.collect(), &naming))
     }
 
     fn stop(&self) {

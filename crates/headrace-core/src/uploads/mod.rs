@@ -87,7 +87,7 @@ impl Store {
     pub fn upload<B: AsRef<[u8]>>(&self, objects: &Objects<B>, create: bool) -> Option<Refused> {
         let mut lane = self.lane();
         let refused = std::iter::from_fn(|| objects.next()).find_map(|(number, payload)| {
-            let answer = self.put(&mut lane, &objects.naming.path(number), payload, create);
+            let answer = self.put(&mut lane, &objects.path(number), payload, create);
             let taken = matches!(&answer, Ok(response) if (200..300).contains(&response.status));
             (!taken).then(|| refused(number, payload, answer))
         });

@@ -22,17 +22,20 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// The path of the object's URL.
-    pub(super) fn path(&self, number: u64) -> String {
-        let Self { before, digits, after } = self;
-        encoded(&format!("/{before}{number:0digits$}{after}"))
+    /// The same for the path of an object's URL.
+    fn in_url(&self) -> Self {
+        Self {
+            before: encoded(&format!("/{}", self.before)),
+            digits: self.digits,
+            after: encoded(&self.after),
+        }
     }
 }
 
 /// What is left to upload of some runs.
 #[derive(Debug)]
 pub struct Objects<B> {
-    pub(super) naming: Naming,
+    naming: Naming,
     runs: Vec<Run<B>>,
     place: Mutex<Place>,
 }
@@ -46,9 +49,9 @@ struct Place {
 }
 
 impl<B: AsRef<[u8]>> Objects<B> {
-    pub fn new(runs: Vec<Run<B>>, naming: Naming) -> Self {
+    pub fn new(runs: Vec<Run<B>>, naming: &Naming) -> Self {
         Self {
-            naming,
+            naming: naming.in_url(),
             runs,
             place: Mutex::default(),
         }
@@ -57,6 +60,12 @@ impl<B: AsRef<[u8]>> Objects<B> {
     /// Nothing is left.
     pub fn stop(&self) {
         self.place().run = self.runs.len();
+    }
+
+    /// The path of the object's URL.
+    pub(super) fn path(&self, number: u64) -> String {
+        let Naming { before, digits, after } = &self.naming;
+        format!("{before}{number:0digits$}{after}")
     }
 
     /// The next payload and its number; each comes once.
@@ -99,11 +108,11 @@ mod tests {
         };
         let objects = Objects::new(
             vec![run(&[7, 9], "{}\n[ 1]\n"), run(&[], ""), run(&[12], "\"é\"\n")],
-            naming,
+            &naming,
         );
         let taken: Vec<_> = std::iter::from_fn(|| objects.next()).collect();
         assert_eq!(taken, [(7, &b"{}"[..]), (9, b"[ 1]"), (12, "\"é\"".as_bytes())]);
-        assert_eq!(objects.naming.path(12), "/dt%3D1/node-0012.json");
+        assert_eq!(objects.path(12), "/dt%3D1/node-0012.json");
         assert_eq!(objects.next(), None);
     }
 
@@ -118,7 +127,7 @@ mod tests {
             digits: 1,
             after: String::new(),
         };
-        let objects = Objects::new(runs, naming);
+        let objects = Objects::new(runs, &naming);
         assert_eq!(objects.next(), Some((1, &b"1"[..])));
         objects.stop();
         assert_eq!(objects.next(), None);

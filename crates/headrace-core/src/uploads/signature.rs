@@ -128,10 +128,12 @@ pub(super) fn encoded(key: &str) -> String {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |number: u8| char::from(number + if number < 10 { b'0' } else { b'a' - 10 });
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn objects(count: u64) -> Objects<String> {
             numbers: (1..=count).collect(),
             lines: lines.concat(),
         }],
-        naming,
+        &naming,
     )
 }
 
