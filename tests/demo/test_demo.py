@@ -7,7 +7,7 @@ import pytest
 
 from tests.processes import until
 
-STEPS = 10
+STEPS = 11
 
 
 def test_a_scripted_visit_finds_all_in_order_and_leaves_nothing(demo):

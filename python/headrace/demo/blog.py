@@ -15,12 +15,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from headrace.cache.cache import Cache
 from headrace.demo.assets import FOR_A_DAY, Assets, picture_response
 from headrace.demo.client import DataAwayError, DataClient, NotThereError, VersionChangedError, WrongFieldsError
 from headrace.demo.cover import cover
 from headrace.demo.forms import Sent, read_form
 from headrace.demo.pages import Form, Pages
 from headrace.demo.post import Draft, read_draft
+from headrace.demo.reading import Reading
 from headrace.errors import OperationError
 
 HERE: Final = Path(__file__).parent
@@ -33,7 +35,7 @@ def app() -> Starlette:
     """The blog as the environment describes it: `headrace serve headrace.demo.blog:app --factory`.
 
     `HEADRACE_DEMO_DATA` is the data service's URL (`https://localhost:4000`), `HEADRACE_DEMO_CA` the authority that
-    vouches for it (`~/.headrace/certs/ca.pem`).
+    vouches for it (`~/.headrace/certs/ca.pem`), `HEADRACE_CACHE_URL` the cache that all app servers share (none).
     """
     ca = Path(os.environ.get("HEADRACE_DEMO_CA") or Path("~/.headrace/certs/ca.pem").expanduser())
     if not ca.is_file():
@@ -44,13 +46,15 @@ def app() -> Starlette:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=str(ca)), retries=1)
     url = os.environ.get("HEADRACE_DEMO_DATA") or "https://localhost:4000"
-    return blog(DataClient(httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT, trust_env=False)))
+    cache = Cache(os.environ["HEADRACE_CACHE_URL"]) if os.environ.get("HEADRACE_CACHE_URL") else None
+    client = httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT, trust_env=False)
+    return blog(DataClient(client), cache)
 
 
-def blog(data: DataClient) -> Starlette:
-    """The blog over a data service."""
+def blog(data: DataClient, cache: Cache | None = None) -> Starlette:
+    """The blog over a data service, with a cache for what is read most."""
     pages = Pages(HERE / "templates", Assets(HERE / "static"))
-    handlers = Handlers(data, pages)
+    handlers = Handlers(data, Reading(data, cache), pages)
     routes = [
         Route("/", handlers.list_posts),
         Route("/new", handlers.new_post, methods=["GET", "POST"]),
@@ -66,6 +70,8 @@ def blog(data: DataClient) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await data.close()
+        if cache is not None:
+            await cache.aclose()
 
     return Starlette(
         routes=routes,
@@ -81,8 +87,9 @@ def blog(data: DataClient) -> Starlette:
 class Handlers:
     """One method for each route."""
 
-    def __init__(self, data: DataClient, pages: Pages) -> None:
+    def __init__(self, data: DataClient, reading: Reading, pages: Pages) -> None:
         self._data = data
+        self._reading = reading
         self._pages = pages
 
     async def list_posts(self, request: Request) -> Response:
@@ -90,11 +97,11 @@ class Handlers:
         number = request.query_params.get("page", "1")
         if not number.isdecimal() or not 1 <= int(number[:8]) <= LARGEST_PAGE:
             raise HTTPException(404, "There is no such page.")
-        return self._pages.listing(request, await self._data.page(int(number), POSTS_PER_PAGE))
+        return self._pages.listing(request, await self._reading.page(int(number), POSTS_PER_PAGE))
 
     async def show_post(self, request: Request) -> Response:
         """`/posts/{slug}`: one to read."""
-        return self._pages.reading(request, await self._data.post(request.path_params["slug"]))
+        return self._pages.reading(request, await self._reading.post(request.path_params["slug"]))
 
     async def new_post(self, request: Request) -> Response:
         """`/new`: an empty form, and what is made of it."""
@@ -105,6 +112,7 @@ class Handlers:
             post = await self._data.create(await self._draft(sent))
         except WrongFieldsError as error:
             return self._pages.form(request, Form("/new", sent.texts, wrong=error.fields))
+        await self._reading.changed(post.slug)
         return RedirectResponse(f"/posts/{post.slug}", 303)
 
     async def edit_post(self, request: Request) -> Response:
@@ -121,6 +129,7 @@ class Handlers:
         except VersionChangedError:
             theirs = await self._data.post(slug)
             return self._pages.form(request, Form(action, sent.texts, theirs.version, slug, theirs=theirs))
+        await self._reading.changed(slug)
         return RedirectResponse(f"/posts/{slug}", 303)
 
     async def delete_post(self, request: Request) -> Response:
@@ -132,6 +141,7 @@ class Handlers:
             raise HTTPException(
                 409, "Someone changed this post meanwhile. Read it again before you delete it."
             ) from error
+        await self._reading.changed(slug)
         return RedirectResponse("/", 303)
 
     async def picture(self, request: Request) -> Response:

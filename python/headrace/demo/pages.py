@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
+from headrace.cache.hit import Hit
 from headrace.demo.assets import Assets
 from headrace.demo.client import Page
 from headrace.demo.forms import proof, with_proof
@@ -64,15 +65,15 @@ class Pages:
         self._templates.env.globals.update(asset=assets.address, limits=LIMITS, required=REQUIRED, minutes=minutes)
         self._templates.env.filters.update(markdown=render, day=_day)
 
-    def listing(self, request: Request, page: Page) -> Response:
+    def listing(self, request: Request, hit: Hit[Page]) -> Response:
         """The list of posts."""
-        if page.number > page.pages:
+        if hit.value.number > hit.value.pages:
             raise HTTPException(404, "There is no such page.")
-        return self._page(request, "list.html", page=page)
+        return self._page(request, "list.html", page=hit.value, hit=hit)
 
-    def reading(self, request: Request, post: Post) -> Response:
+    def reading(self, request: Request, hit: Hit[Post]) -> Response:
         """A post."""
-        return self._page(request, "post.html", post=post)
+        return self._page(request, "post.html", post=hit.value, hit=hit)
 
     def form(self, request: Request, form: Form) -> Response:
         """The form for a post, new or not."""

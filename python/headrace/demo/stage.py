@@ -14,6 +14,7 @@ from typing import Any, Final, final
 
 import httpx
 
+from headrace.cache.cache import Cache
 from headrace.demo.data import OWN_POSTS
 from headrace.demo.guard import Guard
 from headrace.demo.ports import Ports
@@ -52,6 +53,18 @@ class Scene:
         return self.state / "demo" / f"log-{self.ports.logs}"
 
     @property
+    def database(self) -> Path:
+        """The posts. A folder of the user's own has a database of its own, and the demo's posts stay what they were."""
+        own = self.posts == OWN_POSTS
+        name = "blog" if own else str(self.posts).strip("/").replace("/", "-")[-200:]
+        return self.state / "demo" / f"{name}.db"
+
+    @property
+    def cache(self) -> str:
+        """What is kept of the posts, shared by all that share the posts."""
+        return f"disk://{self.state / 'demo' / f'cache-{self.database.stem}'}"
+
+    @property
     def ca(self) -> Path:
         """What vouches for all of it."""
         return self.state / "certs" / "ca.pem"
@@ -70,16 +83,13 @@ class Part:
 def parts(scene: Scene) -> list[Part]:
     """The processes of `scene`, in the order in which a request meets the last first."""
     ports, admin = scene.ports, f"https://127.0.0.1:{scene.ports.admin}"
-    folder = scene.state / "demo"
-    # A folder of the user's own has a database of its own, and the demo's posts stay what they were.
-    database = "blog.db" if scene.posts == OWN_POSTS else f"{str(scene.posts).strip('/').replace('/', '-')[-200:]}.db"
     data, logs = f"https://localhost:{ports.data}", f"https://127.0.0.1:{ports.logs}"
     return [
         Part(
             "data",
             ("serve", "headrace.demo.data:app", "--factory", "--port", str(ports.data), "--logs", logs),
             {"data service": data},
-            {"HEADRACE_DEMO_DATABASE": str(folder / database), "HEADRACE_DEMO_POSTS": str(scene.posts)},
+            {"HEADRACE_DEMO_DATABASE": str(scene.database), "HEADRACE_DEMO_POSTS": str(scene.posts)},
         ),
         Part(
             "balancer",
@@ -97,7 +107,7 @@ def parts(scene: Scene) -> list[Part]:
                 *("--workers", str(scene.workers), "--balancer", admin, "--logs", logs),
             ),
             {f"app server {worker}": f"https://127.0.0.1:{ports.blog + worker}" for worker in range(scene.workers)},
-            {"HEADRACE_DEMO_DATA": data, "HEADRACE_DEMO_CA": str(scene.ca)},
+            {"HEADRACE_DEMO_DATA": data, "HEADRACE_DEMO_CA": str(scene.ca), "HEADRACE_CACHE_URL": scene.cache},
         ),
         Part(
             "logs",
@@ -134,6 +144,7 @@ class Stage:
             loop.add_signal_handler(number, self._signalled)
         try:
             self._say("starting a data service, a balancer, a blog and a central log")
+            await self._forget()
             for part in parts(self._scene):
                 await self._start(part)
             await self._watched(self._all_ready(), READY_WITHIN)
@@ -162,8 +173,13 @@ class Stage:
         await self._watched(asyncio.wait([done]), None)
         return done.done() and done.result()
 
-    async def _start(self, part: Part) -> None:
+    async def _forget(self) -> None:
+        """Nothing is kept from before: the posts may have been changed by other ways than the blog's."""
         (self._scene.state / "demo").mkdir(parents=True, exist_ok=True)
+        async with Cache(self._scene.cache) as cache:
+            await cache.aclear()
+
+    async def _start(self, part: Part) -> None:
         common = ("--state", str(self._scene.state), "--log-level", self._scene.log_level)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "headrace", *part.arguments, *common),

@@ -13,6 +13,7 @@ PATIENCE: Final = 15.0  # seconds in which each app server must have answered on
 TITLE: Final = "A visit"
 SERVER: Final = re.compile(r'data-server="([^"]+)"')
 PROOF: Final = re.compile(r'name="proof" value="(\w+)"')
+KEPT: Final = re.compile(r'data-source="(?!call)(\w+)" data-age="(\d+)"')
 VERSION: Final = re.compile(r'name="version" value="(\d+)"')
 
 
@@ -46,6 +47,7 @@ class Visitor:
             self.list_posts,
             self.load_style,
             self.read_post,
+            self.read_again,
             self.load_picture,
             self.meet_servers,
             self.write,
@@ -76,6 +78,15 @@ class Visitor:
         post = self._get(self._find(r'href="(/posts/[^"]+)"', self._home))
         return f"a post: {self._find('<h1>([^<]+)</h1>', post.text)!r}"
 
+    def read_again(self) -> str:
+        """The post again, from the cache."""
+        path = self._find(r'href="(/posts/[^"]+)"', self._home)
+        deadline = time.monotonic() + PATIENCE
+        while not (kept := KEPT.search(self._get(path).text)):  # it is kept after the reader has it
+            _expect(time.monotonic() < deadline, "it is read from the data service each time")
+            time.sleep(0.01)
+        return f"the post again: from the cache ({kept[1]}), kept {kept[2]} s ago"
+
     def load_picture(self) -> str:
         """A picture, and no second time."""
         path = self._find(r'src="(/(?:covers|pictures)/[^"]+)"', self._home)
@@ -94,6 +105,7 @@ class Visitor:
         self._written = self._send("/new", {"title": TITLE, "author": "Visitor", "body": "It is *new*."})
         page = self._get(self._written)
         _expect("<em>new</em>" in page.text, "it was not shown")
+        _expect(f'href="{self._written}"' in self._get("/").text, "the list is an older one")
         return f"a new post through the form: {self._written}"
 
     def edit(self) -> str:
