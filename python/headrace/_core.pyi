@@ -47,6 +47,7 @@ __all__ = [
     "Service",
     "Slice",
     "Span",
+    "Store",
     "TableError",
     "Tls",
     "TlsError",
@@ -740,6 +741,72 @@ class LogServer:
     ) -> LogServer: ...
     def set_retry_after(self, after: float) -> None:
         """What `Retry-After` says from now on, in seconds."""
+
+@final
+class Store:
+    """Values by key in the memory of this process, at most `max_bytes` of keys, values, tags and what keeps them.
+
+    A value larger than `max_value` bytes is refused; 0: a quarter of what a shard may hold. `shards` are locks, 0: by
+    cores. A thread gives memory of the expired back; it does not survive a fork, and neither should the store: make
+    another one. Keys, tags and prefixes are text (as UTF-8) or bytes, times are seconds. Only `wait` and
+    `invalidate_prefix` take their time, and let go of the GIL.
+
+        store = Store(max_bytes=64 << 20)
+        store.set("post:3", b"...", 600, 3600, ["posts"])
+        value, age, fresh_for, stale_for, version = store.get("post:3")
+        store.invalidate_tag("posts")  # 1
+    """
+
+    def __new__(cls, *, max_bytes: int = 268435456, max_value: int = 0, shards: int = 0) -> Store: ...
+    def get(self, key: str | bytes, /) -> tuple[bytes, float, float, float, int] | None:
+        """The value, its age, how long it is fresh, how long it may be used after that, its version.
+
+        Fresh for 0 seconds is stale; then the fourth counts from now on. A version is never given twice.
+        """
+
+    def set(
+        self,
+        key: str | bytes,
+        value: bytes,
+        fresh: float,
+        stale: float = 0.0,
+        tags: Sequence[str] = (),
+        *,
+        lease: int = 0,
+        meta: bytes = b"",
+    ) -> bool:
+        """Stores it for `fresh` seconds, and for `stale` more in which it may be used while it is renewed.
+
+        False: the `lease` it was computed under is lost, and nothing is stored. Raises `ValueError`: too large.
+        """
+
+    def lease(self, key: str | bytes, seconds: float) -> tuple[tuple[bytes, float, float, float, int] | None, int]:
+        """What there is, and a lease for the caller to compute the value, at most so many `seconds`.
+
+        0 with a fresh value: nothing to do. 0 otherwise: another one holds the lease, so `wait`.
+        """
+
+    def wait(self, key: str | bytes, timeout: float) -> bool:
+        """Whether within `timeout` the key's lease ended: it was set, given up, invalidated, or time ran out."""
+
+    def give_up(self, key: str | bytes, lease: int) -> None:
+        """Ends a lease without a value; whoever waits may try."""
+
+    def remove(self, key: str | bytes, *, soft: bool = False) -> bool:
+        """Removes the value, or ends its fresh time where `soft`; whether there was one. A lease of it is lost."""
+
+    def invalidate_tag(self, tag: str | bytes, *, soft: bool = False) -> int:
+        """The same for all that have the tag, at once; how many."""
+
+    def invalidate_prefix(self, prefix: str | bytes, *, soft: bool = False) -> int:
+        """The same for all whose key begins so (``""``: all); at once, but the count takes a look at every key."""
+
+    def stats(self) -> dict[str, int]:
+        """What there is: `entries`, `bytes`, `max_bytes`; and what happened, as counts.
+
+        `hits` (fresh ones), `stale_hits`, `misses`, `sets`, `evictions`, `expirations`, `invalidations` (entries),
+        `leases` (granted), `refused` (too large, or the lease was lost).
+        """
 
 @final
 class LogShipper:

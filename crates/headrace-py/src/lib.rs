@@ -18,6 +18,7 @@ mod log_server;
 mod packing;
 mod shipper;
 mod slices;
+mod store;
 mod table;
 mod tls;
 mod uploads;
@@ -47,6 +48,7 @@ mod _core {
         packing::{Packed, pack, unpack},
         shipper::LogShipper,
         slices::{Seal, Slice, Span},
+        store::Store,
         table::{Route, RoutingTable, Server, Service},
         tls::{ClientTls, Tls, TlsSession},
         uploads::{ObjectStore, Objects, Refused},

@@ -1,0 +1,3 @@
+//! The store as its callers see it, on a clock that stands still until a test moves it.
+
+mod basics;
