@@ -148,3 +148,11 @@ async def test_of_single_objects_the_others_land_when_one_is_refused(store):
         await sink_for("s3://bucket").put(sample(count=20, form="each"))
     assert len(raised.value.numbers) == 1
     assert len(store.puts) == 20
+
+
+@pytest.mark.parametrize(("environ", "agent"), [({}, "headrace/"), ({"AWS_SESSION_TOKEN": "token"}, "object_store/")])
+async def test_single_objects_go_by_the_core_where_it_knows_the_store(store, monkeypatch, environ, agent):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    await sink_for("s3://bucket").put(sample(form="each"))
+    assert all(fields["user-agent"].startswith(agent) for _, fields, _ in store.puts)

@@ -29,6 +29,7 @@ use crate::{
 };
 
 const MEDIA_TYPE: &str = "application/octet-stream";
+const USER_AGENT: &str = concat!("headrace/", env!("CARGO_PKG_VERSION"));
 
 /// The store, and who we are to it.
 #[derive(Clone)]
@@ -126,7 +127,7 @@ impl Store {
         });
         // The client says itself which host it means.
         fields.retain(|(name, _)| *name != "host");
-        fields.push(("authorization", &authorization));
+        fields.extend([("authorization", &*authorization), ("user-agent", USER_AGENT)]);
         lane.client.send(&Request {
             method: "PUT",
             target,
