@@ -39,6 +39,7 @@ SCENARIO, one or more of these, or all:
   logs-handler             what a handler adds to a log call
   logs-handler-tail        the longest of them
   logs-batches, logs-single   a log entry until it is in the file
+  logs-rate                as many of them as one core takes
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))

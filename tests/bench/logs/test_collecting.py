@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from headrace.bench.load import Generator
-from headrace.bench.logs.collecting import BATCHES, COLLECTING, SINGLE, collected, ours
+from headrace.bench.logs.collecting import BATCHES, COLLECTING, FLOOR, SINGLE, collected, ours
 from headrace.bench.rig import Effort, Rig
 
 
@@ -13,13 +13,23 @@ def rig(setting):
     return Rig(setting, Generator(setting.core, setting.folder), 0, Effort(seconds=1, rounds=1))
 
 
-@pytest.mark.parametrize("contestant", COLLECTING[0].contestants, ids=lambda each: each.name)
+RATE = COLLECTING[2].contestants
+
+
+@pytest.mark.parametrize("contestant", [*COLLECTING[0].contestants, *RATE], ids=["ours", "syslog-ng", "rate"])
 def test_each_contestant_has_all_that_was_sent_in_its_file(rig, need, contestant):
     need(*contestant.tools)
     sample = contestant.measure(rig)
     assert sample.valid, sample
     assert sample.value > 0
     assert "M entries/s" in sample.note
+
+
+def test_the_floor_answers_each_request(rig, need):
+    need(*FLOOR.tools)
+    sample = FLOOR.measure(rig)
+    assert sample.valid, sample
+    assert sample.value > 0
 
 
 @pytest.mark.parametrize("way", [BATCHES, SINGLE])

@@ -2,6 +2,7 @@
 
 Ours acknowledges what is synced to its journal, and writes it in the order of the entries' times; syslog-ng
 acknowledges nothing and writes what comes as it comes. Counted is until the process has ended and all is in its file.
+The floor of entries that come alone reads a request and answers it, and keeps nothing: what it takes is the kernel's.
 """
 
 import contextlib
@@ -14,16 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from headrace.bench.ingest.collector import folder
+from headrace.bench.ingest.collector import ONE_CORE, folder
+from headrace.bench.ingest.golang import compiled
+from headrace.bench.load import read_wrk
 from headrace.bench.peer import CONFIGURATIONS, HEADRACE, Template
 from headrace.bench.process import Running, cpu_of, running
 from headrace.bench.rig import Rig
 from headrace.bench.scenario import Contestant, Sample, Scenario
-from headrace.bench.tools import SYSLOG_NG
+from headrace.bench.tools import GO, SYSLOG_NG, WRK
 from headrace.bench.wait import free_port, until_answered, until_open
 
 PATIENCE: Final = 60.0  # seconds until all that was sent is in the file
+WINDOW: Final = 2.0  # seconds that entries wait, whatever there is to do
 MICROSECONDS: Final = "CPU µs an entry"
+ANSWER: Final = '{"accepted": 1, "refused": 0, "errors": []}'
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,41 @@ def collected(start: Callable[[Rig], AbstractContextManager[Collector]], way: Wa
     return Sample(used.total / entries * 1e6, note=note)
 
 
+def answered(way: Way, rig: Rig) -> Sample:
+    """Microseconds of processor time for each request of a server that reads and answers them, and no more."""
+    port, count = free_port(), rig.effort.seconds * way.entries
+    command = (compiled("floor"), "-listen", f"127.0.0.1:{port}", "-answer", ANSWER)
+    with running("floor", command, rig.setting.folder, rig.setting.core, ONE_CORE) as process:
+        until_open(port, process)
+        before = cpu_of([process.pid])
+        numbers = map(str, (port, count, way.batch, way.connections))
+        sender = (sys.executable, "-m", "headrace.bench.logs.sender", "post", *numbers)
+        requests = int(rig.generator.run(*sender, seconds=rig.effort.seconds * 10))
+        used = cpu_of([process.pid]) - before
+    return Sample(used.total / requests * 1e6)
+
+
+def saturated(rig: Rig) -> Sample:
+    """Microseconds of processor time for each entry while as many come as one core takes, until all are in the file.
+
+    One microsecond is a million entries a second of a core that has nothing else to do.
+    """
+    script = rig.setting.folder / "entries.lua"
+    script.write_text(Template((CONFIGURATIONS / script.name).read_text()).substitute(batch=BATCHES.batch))
+    seconds = rig.effort.seconds
+    load = (WRK.require(), "-t1", f"-c{BATCHES.connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script))
+    with ours(rig) as collector:
+        before, began = cpu_of([collector.process.pid]), time.monotonic()
+        done = read_wrk(rig.generator.run(*load, f"http://127.0.0.1:{collector.port}/", seconds=seconds))
+        used = collector.process.end(PATIENCE) - before
+        took = time.monotonic() - began - WINDOW
+        entries, late = collector.entries(), collector.late()
+    acknowledged = done.requests * BATCHES.batch
+    if not acknowledged or entries < acknowledged:
+        return Sample(0.0, done.errors, failure=f"{entries} of {acknowledged} acknowledged entries are in the file")
+    return Sample(used.total / entries * 1e6, done.errors, f"{entries / took / 1e6:.2f} M entries/s, {late} late")
+
+
 def _until_written(collector: Collector, count: int) -> None:
     """Nobody else tells that syslog-ng has read what was sent."""
     deadline = time.monotonic() + PATIENCE
@@ -116,13 +156,23 @@ def _filled(name: str, state: Path, **names: object) -> Path:
     return path
 
 
-def _scenario(name: str, title: str, way: Way) -> Scenario:
+def _scenario(name: str, title: str, way: Way, *others: Contestant) -> Scenario:
     headrace = Contestant("headrace", (HEADRACE.tool,), functools.partial(collected, ours, way), ours=True)
     peer = Contestant("syslog-ng", (SYSLOG_NG,), functools.partial(collected, syslog_ng, way))
-    return Scenario(name, title, MICROSECONDS, (headrace, peer), target=0.5)
+    return Scenario(name, title, MICROSECONDS, (headrace, peer, *others), target=0.5, against=(peer.name,))
 
 
+FLOOR: Final = Contestant("floor", (GO,), functools.partial(answered, SINGLE))
 COLLECTING = (
     _scenario("logs-batches", "An entry in the file, sent by 500: ours synced and ordered", BATCHES),
-    _scenario("logs-single", "An entry in the file, sent for itself, 50 connections: ours synced and ordered", SINGLE),
+    _scenario(
+        "logs-single", "An entry in the file, sent for itself, 50 connections: ours synced and ordered", SINGLE, FLOOR
+    ),
+    Scenario(
+        "logs-rate",
+        "An entry in the file, sent by 500 and as many as one core takes: synced and ordered",
+        MICROSECONDS,
+        (Contestant("headrace", (HEADRACE.tool, WRK), saturated, ours=True),),
+        limit=1.0,
+    ),
 )

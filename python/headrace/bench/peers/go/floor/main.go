@@ -23,24 +23,30 @@ const (
 var (
 	headEnd = []byte("\r\n\r\n")
 	length  = []byte("\r\nContent-Length: ")
-	answer  = []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\n" +
-		"Content-Length: " + strconv.Itoa(len(body)) + "\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n" + body)
+	answer  []byte
 )
 
 // As long as headrace's for three payloads.
-const body = `{"accepted": 3, "first": 10000000, "last": 10000002, "ack": "nowhere"}` + "\n"
+const body = `{"accepted": 3, "first": 10000000, "last": 10000002, "ack": "nowhere"}`
 
 // What has come of a request that isn't whole yet, by its descriptor.
 var pending = map[int][]byte{}
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:7000", "where to take collections")
+	said := flag.String("answer", body, "what to answer")
 	flag.Parse()
+	answer = response(*said + "\n")
 	listener, err := bound(*listen)
 	if err != nil {
 		log.Fatal(err)
 	}
 	log.Fatal(serve(listener))
+}
+
+func response(body string) []byte {
+	return []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\n" +
+		"Content-Length: " + strconv.Itoa(len(body)) + "\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n" + body)
 }
 
 func bound(address string) (int, error) {
