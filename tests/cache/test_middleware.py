@@ -149,6 +149,15 @@ async def test_an_unsafe_request_that_succeeds_invalidates_the_page(site, status
     assert (await site.ask("/a")).text == text
 
 
+async def test_an_unsafe_request_invalidates_all_variants(site):
+    site.headers = {**PUBLIC, "Vary": "Accept-Language"}
+    for language in ("de", "en"):
+        await site.ask(Accept_Language=language)
+    await site.ask(method="DELETE")
+    texts = [(await site.ask(Accept_Language=language)).text for language in ("de", "en")]
+    assert texts == ["page 4", "page 5"]
+
+
 async def test_head_is_answered_from_the_page(site):
     await site.ask(method="HEAD")
     assert not site.cache.backend.entries

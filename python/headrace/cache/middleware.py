@@ -203,6 +203,7 @@ class _Watched:
         """`send` of ASGI."""
         if message["type"] == "http.response.start" and 200 <= message["status"] < 400:
             await self._backend.ainvalidate(key=self._key)
+            await self._backend.ainvalidate(prefix=self._key + "#")
         await self._send(message)
 
 

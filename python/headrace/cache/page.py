@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from headrace.cache.template import bounded
-
 Headers = list[tuple[bytes, bytes]]
 Message = dict[str, Any]
 
@@ -115,12 +113,12 @@ def tags(headers: Headers) -> list[str]:
 
 
 def variant(key: str, names: Iterable[str], request: Headers) -> str:
-    """The key of the response to a request with these values of the fields `names`."""
+    """The key of the response to a request with these values of the fields `names`; begins with `key` and #."""
     values = [
         [name, *(value.decode("latin-1") for field, value in request if field.decode("latin-1") == name)]
         for name in names
     ]
-    return bounded(f"{key}#{blake2b(json.dumps(values).encode(), digest_size=16).hexdigest()}")
+    return f"{key}#{blake2b(json.dumps(values).encode(), digest_size=16).hexdigest()}"
 
 
 def listed(headers: Headers, name: bytes) -> list[str]:
