@@ -40,7 +40,13 @@ class Scripted:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.listener.getsockname()[1]}"
         self.sockets: list[socket.socket] = []
+        self._here = threading.local()
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def stream(self) -> socket.socket:
+        """The connection of the request that is being answered by this thread."""
+        return self._here.stream
 
     def drop(self) -> None:
         """Closes all connections there are."""
@@ -60,6 +66,7 @@ class Scripted:
 
     def _serve(self, one: socket.socket) -> None:
         with contextlib.suppress(OSError), self.tls.wrap_socket(one, server_side=True) if self.tls else one as stream:
+            self._here.stream = stream
             while request := self._read(stream):
                 self.requests += 1
                 answer = self.answer(request, self.values)

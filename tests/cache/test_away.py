@@ -94,7 +94,7 @@ def test_half_an_answer_is_none(ask, part):
     server = Scripted()
 
     def half(head, values):
-        server.sockets[-1].sendall(part)
+        server.stream.sendall(part)
 
     server.answer = half
     with Cache(server.url) as cache:
@@ -109,7 +109,7 @@ def test_a_cache_that_trickles_is_too_slow(ask):
     def trickle(head, values):
         whole = response(200, b"x" * 1000, Cache_Control="max-age=60")
         for byte in whole:
-            server.sockets[-1].sendall(bytes([byte]))
+            server.stream.sendall(bytes([byte]))
             time.sleep(0.02)
 
     server.answer = trickle

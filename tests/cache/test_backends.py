@@ -7,13 +7,15 @@ import subprocess
 import threading
 import time
 
+import httpx
 import pytest
 
 from headrace.cache.backend import Found, Lease
 from headrace.cache.opening import opened
+from tests.cache.cache_process import TOKEN, cache_process
 from tests.processes import free_port
 
-KINDS = ("disk", "redis")
+KINDS = ("memory", "disk", "redis", "service", "near")
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +58,27 @@ def empty_redis(redis_url):
 
 
 @pytest.fixture(params=KINDS)
-def url(request, tmp_path):
-    if request.param == "disk":
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def url(request, kind, tmp_path):
+    if kind == "disk":
         return f"disk://{tmp_path}/kept"
-    if request.param == "redis":
+    if kind == "redis":
         return request.getfixturevalue("empty_redis")
+    if kind in ("service", "near"):
+        service = request.getfixturevalue("service")
+        httpx.post(f"{service.url}/invalidate?prefix=", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+        return service.url
     return "memory://"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with cache_process(tmp_path_factory.mktemp("service")) as running:
+        yield running
 
 
 class Asked:
@@ -79,9 +96,9 @@ class Asked:
 
 
 @pytest.fixture(params=["sync", "async"])
-def backend(request, url):
+def backend(request, url, kind):
     runner = asyncio.new_event_loop() if request.param == "async" else None
-    asked = Asked(opened([url], timeout=10), runner)
+    asked = Asked(opened([url], timeout=10, token=TOKEN, near=1 << 24 if kind == "near" else None), runner)
     try:
         yield asked
     finally:
@@ -194,7 +211,7 @@ def test_one_caller_computes_and_the_others_wait_for_it(backend):
 
 def test_who_waits_gets_the_value_when_it_comes(backend, url):
     lease = backend.lease("k", seconds=60, wait=0)
-    other = opened([url], timeout=10) if url != "memory://" else backend.backend
+    other = opened([url], timeout=10, token=TOKEN) if url != "memory://" else backend.backend
     setting = threading.Timer(0.2, lambda: other.set("k", b"1", ttl=60, lease=lease))
     setting.start()
     found = backend.lease("k", seconds=60, wait=20)

@@ -51,12 +51,13 @@ class Cache:
         token: str | None = None,
         ca: str | Path | None = None,
         timeout: float = 0.25,
+        near: int | None = None,
         serializer: str | Serializer = "json",
         prefix: str = "",
     ) -> None:
         self.urls = where(url)
         self.serializer = _serializer(serializer)
-        backend = opened(self.urls, token=token, ca=ca, timeout=timeout)
+        backend = opened(self.urls, token=token, ca=ca, timeout=timeout, near=near)
         self._guarded = Guarded(backend, name=self.name, prefix=prefix)
 
     @property

@@ -21,7 +21,7 @@ from typing import Final
 from headrace.cache.backend import Found, Lease
 from headrace.cache.errors import AwayError, RefusedError
 from headrace.cache.outage import Outage
-from headrace.cache.threads import Blocking
+from headrace.cache.threads import LOOK, Blocking
 
 # `fresh` and `gone` are times of the wall clock: since when it is stale, and since when it is no more.
 SCHEMA: Final = """
@@ -247,11 +247,24 @@ class DiskBackend(Blocking):
         )
         try:
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.executescript(SCHEMA)
+            self._prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Changing to a write-ahead log doesn't wait for others who do the same: it fails and is done again."""
+        deadline = time.monotonic() + self._wait
+        while True:
+            try:
+                connection.executescript(SCHEMA)
+            except sqlite3.OperationalError:  # noqa: PERF203 - nothing here is hot
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(LOOK)
+            else:
+                return
 
     def _fail(self, error: Exception) -> None:
         """After whatever it was, the next call begins with a connection of its own; a damaged file is set aside."""

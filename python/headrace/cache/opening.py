@@ -14,6 +14,7 @@ from headrace.settings.values import UnreadableError, read_size
 URL_VARIABLE: Final = "HEADRACE_CACHE_URL"
 TOKEN_VARIABLE: Final = "HEADRACE_CACHE_TOKEN"  # noqa: S105 - the variable's name, not its value
 DEFAULT: Final = "https://127.0.0.1:5000"
+MEMORY: Final = 64 << 20  # bytes of memory://
 DISK: Final = 1 << 30  # bytes of disk://
 
 
@@ -30,20 +31,23 @@ def opened(
     token: str | None = None,
     ca: str | Path | None = None,
     timeout: float = 0.25,
+    near: int | None = None,
 ) -> Backend:
     """The backend of these URLs. Raises `UsageError` for a URL that is none of a cache's."""
     kind = urlsplit(urls[0]).scheme
     if kind in ("http", "https"):
-        return _service(urls, token, ca, timeout)
-    if len(urls) > 1:
-        raise UsageError(f"{urls[0]} is one store of its own", hint="several are for https://")
+        return _service(urls, token, ca, timeout, near)
+    if len(urls) > 1 or near is not None:
+        raise UsageError(f"{urls[0]} is one store of its own", hint="several, and near=, are for https://")
     if kind not in LOCAL:
-        forms = "disk://FOLDER, redis://HOST or https://HOST:PORT"
+        forms = "memory://, disk://FOLDER, redis://HOST or https://HOST:PORT"
         raise UsageError(f"{urls[0]} is not the URL of a cache", hint=f"give {forms}")
     return LOCAL[kind](urls[0], timeout)
 
 
-def _service(urls: Sequence[str], token: str | None, ca: str | Path | None, timeout: float) -> Backend:
+def _service(
+    urls: Sequence[str], token: str | None, ca: str | Path | None, timeout: float, near: int | None
+) -> Backend:
     from headrace.cache.remote import Remote  # noqa: PLC0415 - only what is used
     from headrace.cache.spread import Spread  # noqa: PLC0415
 
@@ -51,8 +55,28 @@ def _service(urls: Sequence[str], token: str | None, ca: str | Path | None, time
     servers: dict[str, Backend] = {}
     for url in urls:
         found = token if token is not None else os.environ.get(TOKEN_VARIABLE) or token_for(url, folder, os.environ)
-        servers[url] = Remote(url, token=found, ca=authority_for(url, ca, folder), timeout=timeout)
+        authority = authority_for(url, ca, folder)
+        servers[url] = Remote(url, token=found, ca=authority, timeout=timeout)
+        if near:
+            servers[url] = _with_near(servers[url], url, found, authority, near // len(urls))
     return servers[urls[0]] if len(servers) == 1 else Spread(servers)
+
+
+def _with_near(far: Backend, url: str, token: str, ca: str | None, near: int) -> Backend:
+    from headrace.cache.following import Follower  # noqa: PLC0415 - only what is used
+    from headrace.cache.near import Near  # noqa: PLC0415
+
+    return Near(
+        far,
+        max_bytes=near,
+        follow=lambda change, lost: Follower(url, token=token, ca=ca, change=change, lost=lost),
+    )
+
+
+def _memory(url: str, _: float) -> Backend:
+    from headrace.cache.memory import MemoryBackend  # noqa: PLC0415 - only what is used
+
+    return MemoryBackend(_max_bytes(url, MEMORY))
 
 
 def _disk(url: str, _: float) -> Backend:
@@ -72,6 +96,7 @@ def _redis(url: str, timeout: float) -> Backend:
 
 
 LOCAL: Final[Mapping[str, Callable[[str, float], Backend]]] = {
+    "memory": _memory,
     "disk": _disk,
     "redis": _redis,
     "rediss": _redis,

@@ -24,6 +24,7 @@ from headrace.errors import UsageError
 
 NAME: Final = "headrace:"
 LONGEST: Final = 3_600_000  # milliseconds of a lease; marks are kept for as long
+FRESH: Final = 2  # what `LEASE` says where a value came meanwhile
 TOGETHER: Final = 500  # keys that a scan looks at in a step
 
 # Removes an entry and takes its key out of its tags. Part of other scripts.
@@ -80,8 +81,11 @@ return 1
 """
 )
 
-# ARGV: key, id, milliseconds. 1 where the lease was granted.
+# ARGV: key, id, milliseconds. 1 where the lease was granted; 2 where there is a fresh value.
 LEASE: Final = """
+local entry = 'headrace:e:' .. ARGV[1]
+local stale = redis.call('HGET', entry, 'stale')
+if stale and redis.call('PTTL', entry) > tonumber(stale) then return 2 end
 local lease = 'headrace:l:' .. ARGV[1]
 if redis.call('EXISTS', lease) == 1 then return 0 end
 redis.call('HSET', lease, 'id', ARGV[2], 'mark', redis.call('GET', 'headrace:marks') or '0')
@@ -192,6 +196,9 @@ class RedisBackend(Blocking):
         lease = secrets.token_hex(8)
         with self._asking():
             granted = self._lease(args=[key, lease, min(_milliseconds(seconds), LONGEST)])
+        if granted == FRESH:
+            # It came between the two looks.
+            return self.get(key)
         return Lease(key, lease, found) if granted else found
 
     def give_up(self, lease: Lease) -> None:
