@@ -23,6 +23,11 @@ def file(folder: Path, _: str) -> logging.Handler:
     return logging.FileHandler(folder / "caller.txt")
 
 
+def nowhere(_: Path, __: str) -> logging.Handler:
+    """To nowhere: what is left is what `logging` and the machine take."""
+    return logging.NullHandler()
+
+
 def queued(folder: Path, _: str) -> logging.Handler:
     """To a queue, from which a thread writes to a file."""
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(-1)
@@ -48,6 +53,7 @@ HANDLERS: dict[str, Callable[[Path, str], logging.Handler]] = {
     "file": file,
     "queue": queued,
     "loki": loki,
+    "null": nowhere,
 }
 
 
