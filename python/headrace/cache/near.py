@@ -78,9 +78,10 @@ class Near:
     def _near(self, key: str) -> Found | None:
         """What is here and fresh."""
         hit = self._store.get(key)
-        if hit is None or hit[2] <= 0:
+        if hit is None:
             return None
-        return Found(hit[0][8:], AGE.unpack_from(hit[0])[0] + hit[1], hit[2], hit[3], "near")
+        kept, age, fresh_for, stale_for, _ = hit
+        return Found(kept[8:], AGE.unpack_from(kept)[0] + age, fresh_for, stale_for, "near") if fresh_for > 0 else None
 
     def _keep(self, key: str, found: object, lease: int) -> None:
         """Keeps what was fetched under a lease of the store, if that still holds."""
