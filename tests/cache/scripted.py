@@ -89,7 +89,8 @@ class Scripted:
         return head + b"\r\n\r\n" + body
 
     def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it may be closed already
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.drop()
 
