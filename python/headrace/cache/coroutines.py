@@ -32,7 +32,8 @@ class CachedCoroutineFunction(Decorated[P], Generic[P, R]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The value, from the cache or from the function."""
-        key = self.key(*args, **kwargs)
+        # Every nanosecond of a hit is here: most calls have no keywords, and need not unpack them.
+        key = self.key(*args, **kwargs) if kwargs else self.key(*args)  # type: ignore[call-arg]
         raw = self._direct(key)
         if raw is not None and raw[2] > 0:
             value: R = self._loads(raw[0])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 from headrace.cache.backend import Backend
 from headrace.cache.background import Renewals
 from headrace.cache.flight import Flights
+from headrace.cache.guarded import Raw
 from headrace.cache.policy import Answer, Policy, Reader
 from headrace.cache.serializers import Serializer
 from headrace.cache.template import Maker
@@ -22,7 +23,6 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 Binds = Literal["instance", "class", "nothing"]
-Raw = tuple[bytes, float, float, float, int]
 Direct = Callable[[str], Raw | None]
 
 
@@ -76,7 +76,7 @@ class Decorated(Generic[P]):
             self._backend = store.backend
             self._reader = Reader(self._serializer(store), self._policy.keeps)
             self._loads: Callable[[bytes], Any] = self._reader.loads
-            self._direct = getattr(store.backend, "direct", _nothing)
+            self._direct = getattr(store.backend, "direct", None) or _nothing
             self._opened = True
 
     def _first(self, key: str) -> Raw | None:

@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from headrace import _core
@@ -37,6 +37,11 @@ class MemoryBackend:
         """What a child does with its parent's store: keeps it, untouched, and begins one of its own."""
         self._left.append(self._store)
         self._begin()
+
+    @property
+    def direct(self) -> Callable[[str], tuple[bytes, float, float, float, int] | None]:
+        """The store's own `get`, until the next fork."""
+        return self._store.get
 
     def get(self, key: str) -> Found | None:
         """As `Backend.get`."""

@@ -34,6 +34,14 @@ class _Field:
     expression: str
     as_text: bool
 
+    def text(self) -> str:
+        """The expression of its text. Numbers, which most arguments of keys are, need no call."""
+        if self.as_text:
+            return f"__plain({self.expression})"
+        rendered = f"__text({self.expression})"
+        whole = f'f"{{{self.name}}}" if {self.name}.__class__ is int else '
+        return f"({whole}{rendered})" if self.expression == self.name else rendered
+
 
 def key_maker(function: Callable[..., object], key: str | None) -> Maker:
     """A function that takes what `function` takes and gives the key.
@@ -97,8 +105,7 @@ def _expression(function: Callable[..., object], signature: inspect.Signature, t
         if field.name not in signature.parameters:
             known = ", ".join(signature.parameters) or "none"
             raise _wrong(function, template, f"there is no argument {field.name!r}", f"its arguments: {known}")
-        make = "__plain" if field.as_text else "__text"
-        parts.append(f"{make}({field.expression})")
+        parts.append(field.text())
     return " + ".join(parts) or "''"
 
 

@@ -1,0 +1,104 @@
+"""`cached` over the memory of the process: the short way of a hit, and what must hold on it."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from headrace import Cache, cached
+from headrace.cache import shared
+
+
+@pytest.fixture
+def memory():
+    return Cache("memory://")
+
+
+@pytest.mark.parametrize("prefix", ["", "shop:"])
+def test_a_hit_is_fresh_and_ones_own(prefix):
+    calls = []
+
+    @cached(ttl=60, key="post:{post_id}", cache=Cache("memory://", prefix=prefix))
+    def show(post_id):
+        calls.append(post_id)
+        return [post_id]
+
+    show(3).append("mine")
+    assert show(3) == [3]
+    assert show.hit(3).source == "memory"
+    assert calls == [3]
+    assert show.invalidate(3)
+    assert show(3) == [3]
+    assert calls == [3, 3]
+
+
+def test_text_and_bytes_come_back_as_they_are(memory):
+    values = iter(["", "text", b"", b"\x00bytes", 0, None])
+
+    @cached(ttl=60, cache=memory)
+    def show(number):
+        return next(values)
+
+    for number, value in enumerate(["", "text", b"", b"\x00bytes", 0, None]):
+        assert show(number) == show(number) == value
+
+
+def test_a_value_ends_and_a_stale_one_is_renewed(memory):
+    calls = []
+
+    @cached(ttl="50ms", stale="1m", cache=memory)
+    async def show():
+        calls.append(1)
+        return len(calls)
+
+    async def until_renewed():
+        assert await show() == 1
+        deadline = time.monotonic() + 20
+        while await show() == 1:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.005)
+
+    asyncio.run(until_renewed())
+
+
+def test_tags_invalidate_and_what_is_being_computed_is_not_kept(memory):
+    @cached(ttl=60, key="x", tags=["all"], cache=memory)
+    def show():
+        memory.invalidate(tag="all")
+        return "old"
+
+    assert show() == "old"
+    assert memory.get("x") is None
+
+
+def test_the_default_is_one_memory_for_all(monkeypatch):
+    monkeypatch.delenv("HEADRACE_CACHE_URL", raising=False)
+    monkeypatch.setattr(shared, "_caches", {})
+
+    @cached(ttl=60, key="x")
+    def one():
+        return "one"
+
+    @cached(ttl=60, key="x")
+    def other():
+        return "other"
+
+    assert one() == other() == "one"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_after_a_fork_the_child_has_a_memory_of_its_own(memory):
+    @cached(ttl=60, key="x", cache=memory)
+    def show():
+        return os.getpid()
+
+    assert show() == os.getpid()
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(write, f"{show() == os.getpid()}".encode())
+        os._exit(0)
+    assert os.read(read, 20) == b"True"
+    os.waitpid(child, 0)
+    assert show() == os.getpid()
