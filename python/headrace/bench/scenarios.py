@@ -1,5 +1,6 @@
 """All that is measured, in the order in which it is shown."""
 
+from headrace.bench.cache.scenarios import CACHE
 from headrace.bench.crowd import CROWD
 from headrace.bench.idle import IDLE
 from headrace.bench.ingest.scenarios import INGEST
@@ -8,4 +9,4 @@ from headrace.bench.logs.scenarios import LOGS
 from headrace.bench.proxied import PROXIED
 from headrace.bench.stack import STACK
 
-SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS)
+SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS, *CACHE)

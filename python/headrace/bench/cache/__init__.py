@@ -1,0 +1,1 @@
+"""What caching costs a program."""
