@@ -1,9 +1,6 @@
 """One contract for all backends, sync and async."""
 
 import asyncio
-import os
-import shutil
-import subprocess
 import threading
 import time
 
@@ -13,39 +10,15 @@ import pytest
 from headrace.cache.backend import Found, Lease
 from headrace.cache.opening import opened
 from tests.cache.cache_process import TOKEN, cache_process
-from tests.processes import free_port
+from tests.cache.redis_process import redis_process
 
 KINDS = ("memory", "disk", "redis", "service", "near")
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory):
-    program = shutil.which("redis-server")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("redis-server is missing")
-        pytest.skip("redis-server is missing")
-    port = free_port()
-    folder = tmp_path_factory.mktemp("redis")
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    import redis
-
-    try:
-        client = redis.Redis(port=port)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                client.ping()
-                break
-            except redis.exceptions.ConnectionError:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        client.close()
-        yield f"redis://127.0.0.1:{port}"
-    finally:
-        running.terminate()
-        running.wait()
+    with redis_process(tmp_path_factory.mktemp("redis")) as (url, _):
+        yield url
 
 
 @pytest.fixture

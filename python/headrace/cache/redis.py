@@ -17,7 +17,8 @@ from json import dumps
 from typing import Any, Final
 
 from headrace.cache.backend import Found, Lease
-from headrace.cache.errors import AwayError, DeniedError, RefusedError
+from headrace.cache.circuit import Circuit
+from headrace.cache.errors import AwayError, CacheError, DeniedError, RefusedError
 from headrace.cache.outage import Outage
 from headrace.cache.threads import Blocking
 from headrace.errors import UsageError
@@ -148,6 +149,7 @@ class RedisBackend(Blocking):
             raise UsageError(f"{_shown(url)} is not the URL of a Redis ({error})", hint="redis://HOST:6379/0") from None
         self._client: Any = client
         self._outage = Outage(_shown(url))
+        self._circuit = Circuit()
         scripts = (SET, LEASE, GIVE_UP, INVALIDATE, MARK_PREFIX)
         self._set, self._lease, self._give_up, self._invalidate, self._mark = map(client.register_script, scripts)
 
@@ -232,19 +234,26 @@ class RedisBackend(Blocking):
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Raises `CacheError` for what Redis and the way to it may do."""
+        if not self._circuit.admits():
+            raise AwayError("Redis failed a moment ago and is not asked")
         errors = self._errors
         try:
             yield
         except (errors.AuthenticationError, errors.NoPermissionError) as error:
-            raise self._outage.begins(DeniedError(f"Redis does not let this program in: {error}")) from error
+            raise self._failed(DeniedError(f"Redis does not let this program in: {error}")) from error
         except errors.OutOfMemoryError as error:
             raise RefusedError(f"Redis takes no more: {error}") from error
         except UnicodeEncodeError as error:
             raise RefusedError(f"a key or a tag is no text: {error}") from error
         except (errors.RedisError, OSError) as error:
-            raise self._outage.begins(AwayError(f"Redis does not answer: {error}")) from error
+            raise self._failed(AwayError(f"Redis does not answer: {error}")) from error
+        self._circuit.succeeded()
         if self._outage.lasts:
             self._outage.ends()
+
+    def _failed(self, error: CacheError) -> CacheError:
+        self._circuit.failed()
+        return self._outage.begins(error)
 
 
 def _new(
