@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -102,3 +103,43 @@ def test_after_a_fork_the_child_has_a_memory_of_its_own(memory):
     assert os.read(read, 20) == b"True"
     os.waitpid(child, 0)
     assert show() == os.getpid()
+
+
+def test_refresh_leaves_the_old_value_to_others_until_the_new_one_is_there(memory):
+    seen = []
+
+    @cached(ttl=60, stale=60, key="x", cache=memory)
+    def show():
+        seen.append(memory.get("x"))
+        return len(seen)
+
+    assert show() == 1
+    assert show.refresh() == 2
+    assert seen == [None, 1]
+    assert show() == 2
+
+
+def test_callers_at_once_cause_one_call(memory):
+    calls = []
+
+    @cached(ttl=60, key="x", cache=memory, wait="60s")
+    def show():
+        calls.append(1)
+        time.sleep(0.2)
+        return "value"
+
+    @cached(ttl=60, key="y", cache=memory, wait="60s")
+    async def show_later():
+        calls.append(2)
+        await asyncio.sleep(0.2)
+        return "value"
+
+    async def many():
+        return await asyncio.gather(*(show_later() for _ in range(200)))
+
+    with ThreadPoolExecutor(100) as pool:
+        waiting = [pool.submit(show) for _ in range(96)]
+        later = [pool.submit(asyncio.run, many()) for _ in range(4)]
+        assert {one.result(60) for one in waiting} == {"value"}
+        assert [set(one.result(60)) for one in later] == [{"value"}] * 4
+    assert sorted(calls) == [1, 2]

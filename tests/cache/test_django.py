@@ -285,3 +285,23 @@ def test_the_page_cache_of_django_works(handler, monkeypatch):
 
     request = RequestFactory().get("/page")
     assert [view(request).content, view(request).content] == [b"page 1", b"page 1"]
+
+
+@pytest.mark.parametrize("url", ["memory://", "disk://{folder}"])
+def test_it_works_over_the_caches_that_there_are(url, tmp_path, monkeypatch):
+    monkeypatch.setattr(backend, "_clients", {})
+    location = url.format(folder=tmp_path)
+    options = {"BACKEND": "headrace.cache.django.CacheBackend", "LOCATION": location, "OPTIONS": {"timeout": 10}}
+    cache = CacheHandler({"default": options})["default"]
+    cache.set("forever", (1, None), timeout=None)
+    assert cache.get("forever") == (1, None)
+    assert cache.add("forever", 2) is False
+    assert cache.add("n", 1, timeout=60) is True
+    assert cache.incr("n", 2) == 3
+    assert cache.get_many(["n", "forever", "none"]) == {"n": 3, "forever": (1, None)}
+    assert cache.touch("n", None) is True
+    cache.set("n", 4, timeout=0)
+    assert asyncio.run(cache.aget("n", "gone")) == "gone"
+    cache.clear()
+    assert not cache.has_key("forever")
+    cache.client.close()

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from headrace import Cache
 from headrace.cache import middleware
 from headrace.cache.middleware import CacheMiddleware
 from tests.cache.stores import DictCache
@@ -305,3 +306,14 @@ async def test_it_is_a_middleware_of_starlette(site):
     assert [(await site.ask(app=app)).text for _ in range(2)] == KEPT
     for _ in range(2):
         assert (await site.ask("/empty", app=app)).status_code == 204
+
+
+@pytest.mark.parametrize("url", ["memory://", "disk://{folder}"])
+async def test_it_works_over_the_caches_that_there_are(url, tmp_path):
+    async with Cache(url.format(folder=tmp_path), timeout=10) as cache:
+        site = Site(cache)
+        site.headers = {**PUBLIC, "Vary": "Accept-Language", "Cache-Tags": "posts"}
+        texts = [(await site.ask(Accept_Language=language)).text for language in ("de", "en", "de", "en")]
+        assert texts == ["page 1", "page 2", "page 1", "page 2"]
+        await cache.ainvalidate(tag="posts")
+        assert (await site.ask(Accept_Language="de")).text == "page 3"
