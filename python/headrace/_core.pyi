@@ -16,6 +16,8 @@ __all__ = [
     "BalancerOptions",
     "CacheClient",
     "CacheFlow",
+    "CacheOptions",
+    "CacheServer",
     "ClientTls",
     "CoreError",
     "Counters",
@@ -277,7 +279,9 @@ class Engine:
 
     @property
     def threads(self) -> int: ...
-    def listen(self, address: str, handler: Balancer | IngestServer | LogServer, *, tls: Tls | None = None) -> Listener:
+    def listen(
+        self, address: str, handler: Balancer | CacheServer | IngestServer | LogServer, *, tls: Tls | None = None
+    ) -> Listener:
         """Binds in every thread and serves. Raises `AddressError` with what to do about it."""
 
     def probe(
@@ -703,6 +707,33 @@ class IngestServer:
     def __new__(cls, journal: Journal, options: IngestOptions | None = None) -> IngestServer: ...
     def set_retry_after(self, after: float) -> None:
         """What `Retry-After` says from now on, in seconds; it follows from how fast the queue drains."""
+
+@final
+class CacheOptions:
+    """What a cache server takes. Defaults and their precedents: docs/cache.md.
+
+    `tokens` are those that a request may carry, none for any; then calls of web pages are refused. `max_value` and
+    `max_batch` are bytes of a value and of a batch of operations, `max_reading` of all bodies that are being read at
+    once. Raises `ValueError` where there is no room for one body.
+    """
+
+    def __new__(
+        cls,
+        *,
+        tokens: Sequence[str] = (),
+        max_value: int = 8388608,
+        max_batch: int = 33554432,
+        max_reading: int = 268435456,
+    ) -> CacheOptions: ...
+
+@final
+class CacheServer:
+    """The handler that puts values into a store, gets them out, and tells near caches what changed.
+
+    Example: `engine.listen("127.0.0.1:5000", CacheServer(Store(max_bytes=1 << 28), CacheOptions(tokens=["secret"])))`.
+    """
+
+    def __new__(cls, store: Store, options: CacheOptions | None = None) -> CacheServer: ...
 
 @final
 class LogOptions:

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use headrace_core::{balancer, engine, ingest, logs};
+use headrace_core::{balancer, cache, engine, ingest, logs};
 use pyo3::prelude::*;
 
 use crate::{
     balancer::Balancer,
+    cache_server::CacheServer,
     counters::Counters,
     errors::{raise, seconds},
     event::Event,
@@ -23,6 +24,7 @@ pub(crate) struct Engine(engine::Engine);
 #[derive(FromPyObject)]
 enum Handler<'py> {
     Balancer(PyRef<'py, Balancer>),
+    Cache(PyRef<'py, CacheServer>),
     Ingest(PyRef<'py, IngestServer>),
     Logs(PyRef<'py, LogServer>),
 }
@@ -54,6 +56,10 @@ impl Engine {
         let listener = match handler {
             Handler::Balancer(balancer) => {
                 let source = Arc::new(balancer::Served(Arc::clone(&balancer.0)));
+                py.detach(|| self.0.listen(&address, &source, tls))
+            }
+            Handler::Cache(cache) => {
+                let source = Arc::new(cache::Served(Arc::clone(&cache.0)));
                 py.detach(|| self.0.listen(&address, &source, tls))
             }
             Handler::Ingest(ingest) => {

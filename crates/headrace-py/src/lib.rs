@@ -5,6 +5,7 @@
 
 mod balancer;
 mod cache_client;
+mod cache_server;
 mod counters;
 mod engine;
 mod errors;
@@ -35,6 +36,7 @@ mod _core {
     use super::{
         balancer::{Balancer, BalancerOptions, ServerStats},
         cache_client::{CacheClient, CacheFlow},
+        cache_server::{CacheOptions, CacheServer},
         counters::{Counters, Histogram},
         engine::{Engine, Listener},
         errors::{AddressError, CoreError, JournalError, TableError, TlsError},

@@ -12,6 +12,7 @@ VERBS = {
     "balance": "Run the load balancer.",
     "serve": "Run an ASGI or WSGI app, and register it with the balancer.",
     "servers": "List, drain and remove app servers.",
+    "cache": "Run the cache that app servers share.",
     "ingest": "Take payloads, and land each once in a store.",
     "logs": "Follow and search what was logged.",
     "certs": "Show the local authority and its certificates.",

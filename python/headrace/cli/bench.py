@@ -41,6 +41,7 @@ SCENARIO, one or more of these, or all:
   logs-batches, logs-single   a log entry until it is in the file
   logs-rate                as many of them as one core takes
   cache-decorator, cache-decorator-async   a call of a decorated function, its value in memory
+  cache-get                a value of 1 KB at the cache server
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))

@@ -14,7 +14,7 @@ from headrace.service.certificates import CertificateWatch, Shown
 from headrace.service.lifecycle import EventPump, Stop
 
 Announce = Callable[[str, str], None]
-Handler = _core.Balancer | _core.IngestServer | _core.LogServer
+Handler = _core.Balancer | _core.CacheServer | _core.IngestServer | _core.LogServer
 Part = asyncio.Task[Any]
 T = TypeVar("T")
 

@@ -165,6 +165,32 @@ class AppSettings(Section):
 
 
 @dataclass(frozen=True)
+class CacheSettings(ClientLimits):
+    """`headrace cache`."""
+
+    name = "cache"
+
+    header_line: Annotated[int, BYTE_SIZE, "longest line of a request's head; keys are in it"] = 32768
+    header_bytes: Annotated[int, BYTE_SIZE, "largest head of a request"] = 131072
+    address: Annotated[str, ADDRESS, "where values are put and got; port 0 picks a free one"] = "0.0.0.0:5000"
+    plain: Annotated[bool, SWITCHED, "plain HTTP/1.1 in place of TLS"] = False
+    cert: Annotated[tuple[Path, ...], PATHS, "certificate files (PEM chains), one for each name shown by SNI"] = ()
+    key: Annotated[tuple[Path, ...], PATHS, "their private keys, in the same order"] = ()
+    admin: Annotated[str, ADDRESS, "the admin address: status and metrics"] = "127.0.0.1:5001"
+    open: Annotated[bool, SWITCHED, "ask no token; with an address on loopback only"] = False
+    token: Annotated[str | None, TEXT, "the token of both ports; unset takes the state folder's"] = None
+    threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
+    logs: Annotated[str | None, TEXT, "the collector of the central log: https://127.0.0.1:6000; unset: none"] = None
+    max_bytes: Annotated[int, BYTE_SIZE, "memory for values, with their keys, tags and what it takes to keep them"] = (
+        268435456
+    )
+    max_value: Annotated[int, BYTE_SIZE, "largest value"] = 8388608
+    max_batch: Annotated[int, BYTE_SIZE, "largest body of a batch"] = 33554432
+    max_reading: Annotated[int, BYTE_SIZE, "bytes of all bodies that are being read at once"] = 268435456
+    drain: Annotated[float, SPAN, "longest time to finish requests, once a stop was asked for"] = 30.0
+
+
+@dataclass(frozen=True)
 class IngestSettings(ClientLimits):
     """`headrace ingest`."""
 
@@ -253,6 +279,7 @@ class TlsSettings(Section):
 SECTIONS: tuple[type[Section], ...] = (
     BalancerSettings,
     AppSettings,
+    CacheSettings,
     LogsSettings,
     IngestSettings,
     TlsSettings,

@@ -64,6 +64,16 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The same where it is known what `name` means.
+    pub const fn classified(known: Known, name: &'a [u8], value: &'a [u8]) -> Self {
+        Self {
+            known,
+            name,
+            value,
+            line: &[],
+        }
+    }
+
     /// A field that was found in `text` with `name` and `value` at these places; keeps the line if it can be written
     /// as it stands there.
     pub(super) fn found(text: &'a [u8], known: Known, name: Slice, value: Slice) -> Self {

@@ -9,7 +9,10 @@ use std::net::IpAddr;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::{Stop, refuse, refuse_with};
-use crate::{http::head::Request, metrics::Refused};
+use crate::{
+    http::{fields::Known, head::Request},
+    metrics::Refused,
+};
 
 /// Lets a request in that carries one of `tokens`; without tokens any but those of web pages.
 pub fn check(request: &Request, tokens: &[String]) -> Result<(), Stop> {
@@ -36,7 +39,7 @@ pub fn is_known(token: &[u8], known: &[String]) -> bool {
 }
 
 fn bearer(request: &Request) -> Option<&[u8]> {
-    let value = request.fields().get(b"authorization")?;
+    let value = request.fields().known(Known::Authorization)?;
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }

@@ -1,10 +1,11 @@
-"""What a call of a decorated function costs whose value is in memory."""
+"""What a value costs: at the cache server, and in memory by a call of a decorated function."""
 
 import functools
 import json
 import subprocess
 import sys
 
+from headrace.bench.cache.serving import SERVING
 from headrace.bench.process import pinned
 from headrace.bench.rig import Rig
 from headrace.bench.scenario import Contestant, Sample, Scenario
@@ -35,6 +36,7 @@ def _contestants(kind: str, peers: dict[str, Tool]) -> tuple[Contestant, ...]:
 
 
 CACHE = (
+    *SERVING,
     Scenario(
         "cache-decorator",
         "A call of a decorated function, its value in memory",

@@ -1,0 +1,29 @@
+"""The core's parts of the cache, as the settings want them."""
+
+from headrace import _core
+from headrace.errors import UsageError
+from headrace.service.access import is_local
+from headrace.settings import CacheSettings
+
+
+def open_store(settings: CacheSettings) -> _core.Store:
+    """An empty store. Raises `UsageError` where it has no room for one value."""
+    if settings.max_value >= settings.max_bytes:
+        raise UsageError("cache setting max_value is not less than max_bytes", hint="give it room for many values")
+    return _core.Store(max_bytes=settings.max_bytes, max_value=settings.max_value)
+
+
+def server_options(settings: CacheSettings, token: str) -> _core.CacheOptions:
+    """What the server takes. Raises `UsageError`."""
+    if settings.max_reading < max(settings.max_value, settings.max_batch):
+        message = "cache setting max_reading is less than max_value or max_batch"
+        raise UsageError(message, hint="give it room for many bodies")
+    if settings.open and not is_local(settings.address):
+        hint = "listen on 127.0.0.1 only, or leave open out and send the token"
+        raise UsageError(f"cache setting open cannot go with the address {settings.address}", hint=hint)
+    return _core.CacheOptions(
+        tokens=() if settings.open else (token,),
+        max_value=settings.max_value,
+        max_batch=settings.max_batch,
+        max_reading=settings.max_reading,
+    )

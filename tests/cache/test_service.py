@@ -1,0 +1,98 @@
+"""`headrace cache` as a process: its ports, its token, its life."""
+
+import signal
+
+import httpx
+import pytest
+
+from tests.processes import until
+
+from .service_process import cache
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_values_are_kept_until_their_time_is_over(tmp_path, plain):
+    with cache(tmp_path, plain=plain) as service:
+        assert service.put("post:3", b"value", "max-age=600", **{"Content-Type": "text/plain"}).status_code == 204
+        answer = service.get("post:3")
+        assert (answer.content, answer.headers["content-type"]) == (b"value", "text/plain")
+        assert answer.http_version == ("HTTP/1.1" if plain else "HTTP/2")
+        service.put("brief", b"value", "max-age=0.05")
+        assert until(lambda: service.get("brief").status_code == 404)
+
+
+def test_both_ports_ask_for_the_token(tmp_path):
+    with cache(tmp_path) as service:
+        for url in (f"{service.url}/?key=a", f"{service.url}/stats", f"{service.admin_url}/status"):
+            with service.client(url, headers={}) as stranger:
+                answer = stranger.get(url)
+            assert (answer.status_code, "headrace token" in answer.json()["message"]) == (401, True)
+
+
+def test_an_open_cache_asks_for_none_and_is_on_loopback_only(tmp_path):
+    with cache(tmp_path, "--open", plain=True) as service:
+        answer = httpx.put(f"{service.url}/?key=a", content=b"value", headers={"Cache-Control": "max-age=5"})
+        assert answer.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--max-bytes", "1k", "--max-value", "2k"), "max_value is not less than max_bytes"),
+        (("--open", "--address", "0.0.0.0:0"), "open cannot go with the address"),
+        (("--max-value", "0"), "max_value"),
+        (("--max-bytes", "much"), "max_bytes"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told(tmp_path, flags, reason):
+    with pytest.raises(AssertionError, match=reason), cache(tmp_path, *flags):
+        pass
+
+
+def test_its_admin_port_tells_what_it_does(tmp_path):
+    with cache(tmp_path, "--max-bytes", "10m", "--max-value", "1m") as service:
+        service.put("a", b"value")
+        service.get("a"), service.get("b")
+        status = service.status()
+        assert (status["entries"], status["hits"], status["misses"], status["hit_ratio"]) == (1, 1, 1, 0.5)
+        assert (status["max_bytes"], status["requests"]) == (10 << 20, 3)
+        assert [service.admin.get(f"/{probe}").status_code for probe in ("healthz", "readyz")] == [200, 200]
+        text = service.admin.get("/metrics").text
+        for line in (
+            "headrace_cache_store_entries 1.0",
+            "headrace_cache_store_hits_total 1.0",
+            'headrace_cache_requests_total{protocol="http2"} 3.0',
+            "headrace_cache_request_seconds_count 3.0",
+        ):
+            assert line in text
+
+
+def test_memory_is_bounded(tmp_path):
+    with cache(tmp_path, "--max-bytes", "1m", "--max-value", "100k") as service:
+        for number in range(100):
+            assert service.put(f"k{number}", b"x" * 50_000).status_code == 204
+        status = service.status()
+        assert status["bytes"] <= 1 << 20
+        assert status["evictions"] >= 100 - (1 << 20) // 50_000
+        assert service.put("large", b"x" * 200_000).status_code == 413
+
+
+def test_a_stop_lets_requests_finish_and_ends_those_who_only_wait(tmp_path):
+    with cache(tmp_path, plain=True) as service:
+        service.public.get("/", params={"key": "a", "lease": "60"})
+        with service.public.stream("GET", "/events") as events:
+            lines = events.iter_lines()
+            assert next(lines) == "event: ready"
+            assert service.stop() == 0
+            assert list(lines) is not None, "the stream ends"
+
+
+def test_two_signals_end_it_at_once(tmp_path):
+    with cache(tmp_path, "--drain", "600s") as service, service.public.stream("GET", "/events"):
+        service.process.send_signal(signal.SIGTERM)
+        assert service.stop(signal.SIGINT) == 0
+
+
+def test_it_is_told_to_the_central_log(tmp_path):
+    with cache(tmp_path, "--logs", "http://127.0.0.1:1", plain=True) as service:
+        assert service.put("a", b"value").status_code == 204
