@@ -267,6 +267,30 @@ class Counters:
     @property
     def tunnels_open(self) -> int: ...
     @property
+    def cache_hits(self) -> int:
+        """Requests that the edge cache answered with something fresh."""
+
+    @property
+    def cache_stale(self) -> int:
+        """Requests that it answered with something stale."""
+
+    @property
+    def cache_revalidated(self) -> int:
+        """Requests that it answered after a server said that what is stored still holds."""
+
+    @property
+    def cache_misses(self) -> int:
+        """Requests for cached routes that a server answered."""
+
+    @property
+    def cache_collapsed(self) -> int:
+        """Requests that waited for another one's response."""
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of bodies that came out of the edge cache."""
+
+    @property
     def latency(self) -> Histogram:
         """From the request's head to the end of the response."""
 
@@ -333,10 +357,12 @@ class Service:
 class Route:
     """Requests for `host` (`""`: any) whose path is `path` or below it go to `service`. The first that fits counts.
 
-    `max_body` bytes; 0 takes the balancer's.
+    `max_body` bytes; 0 takes the balancer's. `cached`: responses may come from the edge cache (docs/cache.md).
     """
 
-    def __new__(cls, service: str, *, host: str = "", path: str = "/", max_body: int = 0) -> Route: ...
+    def __new__(
+        cls, service: str, *, host: str = "", path: str = "/", max_body: int = 0, cached: bool = False
+    ) -> Route: ...
 
 @final
 class RoutingTable:
@@ -350,7 +376,9 @@ class BalancerOptions:
 
     `trusted` are networks (`"10.0.0.0/8"`) whose forwarded headers and request ids are kept; `server` is the name in
     the `Server` header of every response, `None` to leave the app's own; `via` is the pseudonym for `Via`, `None` for
-    no such header; `forwarded` adds RFC 7239's header.
+    no such header; `forwarded` adds RFC 7239's header. `cache_bytes` bounds the memory of the edge cache, which is there
+    once a route is `cached`; it stores bodies of up to `cache_object` bytes, has requests wait up to `cache_wait` seconds
+    for another one's response, and covers errors for `cache_stale_if_error` seconds where a response says nothing of it.
     """
 
     def __new__(
@@ -372,6 +400,10 @@ class BalancerOptions:
         server: str | None = None,
         via: str | None = None,
         forwarded: bool = False,
+        cache_bytes: int = 268435456,
+        cache_object: int = 8388608,
+        cache_wait: float = 5.0,
+        cache_stale_if_error: int = 0,
     ) -> BalancerOptions: ...
 
 @final
@@ -427,6 +459,19 @@ class Balancer:
 
     def cut(self, server: str) -> int:
         """Ends what is still in flight with a server that left the table; returns how many."""
+
+    def purge(
+        self, *, key: str | None = None, tag: str | None = None, prefix: str | None = None, soft: bool = False
+    ) -> int:
+        """Removes from the edge cache the response to the URI `key` with all its variants, those with `tag`, or those
+        whose URI begins with `prefix`; `soft` makes them stale. How many that were. Raises `ValueError` unless one of
+        the three is given.
+        """
+
+    def cache_stats(self) -> dict[str, int] | None:
+        """What is in the edge cache: entries, bytes, max_bytes, sets, evictions, expirations, invalidations; None: there
+        is none.
+        """
 
 @final
 class Span:

@@ -212,6 +212,14 @@ pub struct ThreadCounters {
     pub queued: Counter,
     pub upstream_connections: Counter,
     pub tunnels_open: Counter,
+    /// Of the edge cache: fresh answers, stale ones, those a server was asked about, those that had none, requests that waited
+    /// for another's, and bytes of stored bodies.
+    pub cache_hits: Counter,
+    pub cache_stale: Counter,
+    pub cache_revalidated: Counter,
+    pub cache_misses: Counter,
+    pub cache_collapsed: Counter,
+    pub cache_bytes: Counter,
     pub latency: Histogram,
 }
 

@@ -1,8 +1,8 @@
 //! The balancer, its options and what it counts of servers.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use headrace_core::balancer::{self, Entries, Options, Via};
+use headrace_core::balancer::{self, EdgeOptions, Entries, Options, Via};
 use pyo3::{exceptions::PyValueError, prelude::*};
 
 use crate::{
@@ -45,11 +45,16 @@ impl BalancerOptions {
         trusted = Vec::new(),
         server = None,
         via = None,
-        forwarded = false
+        forwarded = false,
+        cache_bytes = 268_435_456,
+        cache_object = 8_388_608,
+        cache_wait = 5.0,
+        cache_stale_if_error = 0
     ), text_signature = "(*, connect_timeout=3.0, response_timeout=30.0, stream_idle_timeout=300.0, \
         idle_connections=32, idle_timeout=55.0, retry_budget=0.2, retry_budget_min=3, retry_backoff_min=0.025, \
         retry_backoff_max=0.25, queue_length=1024, queue_timeout=5.0, max_body=16777216, trusted=(), server=None, \
-        via=None, forwarded=False)")]
+        via=None, forwarded=False, cache_bytes=268435456, cache_object=8388608, cache_wait=5.0, \
+        cache_stale_if_error=0)")]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
     fn new(
@@ -69,6 +74,10 @@ impl BalancerOptions {
         server: Option<String>,
         via: Option<String>,
         forwarded: bool,
+        cache_bytes: u64,
+        cache_object: u64,
+        cache_wait: f64,
+        cache_stale_if_error: u32,
     ) -> PyResult<Self> {
         let trusted = trusted.iter().map(|network| network.parse().map_err(raise));
         Ok(Self(Options {
@@ -88,6 +97,12 @@ impl BalancerOptions {
             server: field_value("server", server)?,
             via: field_value("via", via)?.as_deref().map(Via::new),
             forwarded,
+            edge_cache: EdgeOptions {
+                max_bytes: cache_bytes,
+                max_object: cache_object,
+                wait: seconds("cache_wait", cache_wait)?,
+                stale_if_error: cache_stale_if_error,
+            },
         }))
     }
 }
@@ -131,6 +146,39 @@ impl Balancer {
 
     fn cut(&self, server: &str) -> usize {
         self.0.cut(server)
+    }
+
+    #[pyo3(signature = (*, key = None, tag = None, prefix = None, soft = false))]
+    fn purge(
+        &self,
+        py: Python<'_>,
+        key: Option<&str>,
+        tag: Option<&str>,
+        prefix: Option<&str>,
+        soft: bool,
+    ) -> PyResult<u64> {
+        let Some(edge) = self.0.edge() else {
+            return Ok(0);
+        };
+        match (key, tag, prefix) {
+            (Some(key), None, None) => Ok(edge.purge(key.as_bytes(), soft)),
+            (None, Some(tag), None) => Ok(edge.store.invalidate_tag(tag.as_bytes(), soft)),
+            (None, None, Some(prefix)) => Ok(py.detach(|| edge.store.invalidate_prefix(prefix.as_bytes(), soft))),
+            _ => Err(PyValueError::new_err("purge takes one of key, tag and prefix")),
+        }
+    }
+
+    fn cache_stats(&self) -> Option<HashMap<&'static str, u64>> {
+        let stats = self.0.edge()?.store.stats();
+        Some(HashMap::from([
+            ("entries", stats.entries),
+            ("bytes", stats.bytes),
+            ("max_bytes", stats.max_bytes),
+            ("sets", stats.sets),
+            ("evictions", stats.evictions),
+            ("expirations", stats.expirations),
+            ("invalidations", stats.invalidations),
+        ]))
     }
 }
 

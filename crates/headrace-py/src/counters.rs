@@ -51,6 +51,12 @@ pub(crate) struct Counters {
     queued: u64,
     upstream_connections: u64,
     tunnels_open: u64,
+    cache_hits: u64,
+    cache_stale: u64,
+    cache_revalidated: u64,
+    cache_misses: u64,
+    cache_collapsed: u64,
+    cache_bytes: u64,
     latency: Py<Histogram>,
 }
 
@@ -83,6 +89,12 @@ impl Counters {
             queued: sum(|thread| &thread.queued),
             upstream_connections: sum(|thread| &thread.upstream_connections),
             tunnels_open: sum(|thread| &thread.tunnels_open),
+            cache_hits: sum(|thread| &thread.cache_hits),
+            cache_stale: sum(|thread| &thread.cache_stale),
+            cache_revalidated: sum(|thread| &thread.cache_revalidated),
+            cache_misses: sum(|thread| &thread.cache_misses),
+            cache_collapsed: sum(|thread| &thread.cache_collapsed),
+            cache_bytes: sum(|thread| &thread.cache_bytes),
             latency: Py::new(py, Histogram(engine.latency()))?,
         })
     }

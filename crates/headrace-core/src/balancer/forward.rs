@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Retry,
+    Retry, edge_cache,
     ending::Ending,
     failure::Failure,
     local::{InFlight, Local, Seat},
@@ -115,6 +115,22 @@ async fn answer(
     began: Instant,
 ) -> Result<Instant, Stop> {
     let destination = admit(local, exchange)?;
+    match local.balancer.edge() {
+        Some(edge) if destination.cached => {
+            rare(edge_cache::answer(local, edge, exchange, id, began, destination)).await
+        }
+        _ => by_server(local, exchange, id, began, destination).await,
+    }
+}
+
+/// Has a server answer.
+pub(super) async fn by_server(
+    local: &Rc<Local>,
+    exchange: &mut impl Exchange,
+    id: [u64; 2],
+    began: Instant,
+    destination: Destination,
+) -> Result<Instant, Stop> {
     let most = match destination.max_body {
         0 => local.balancer.options.max_body,
         most => most,

@@ -7,6 +7,7 @@
 //! those who leave), `local` (a thread's side of all this), `probe` (are you there?).
 
 mod download;
+mod edge_cache;
 mod ending;
 mod entries;
 mod failure;
@@ -36,6 +37,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 pub use self::{
+    edge_cache::{EdgeCache, EdgeOptions},
     entries::Entries,
     local::Forwarder,
     options::{Network, Options, Via},
@@ -54,6 +56,8 @@ use crate::{
 pub struct Balancer {
     options: Options,
     table: ArcSwap<Table>,
+    /// Once there was a route that has it.
+    edge: OnceLock<EdgeCache>,
     known: Mutex<Known>,
     /// The engine that serves it, once one does: where events go.
     engine: OnceLock<Arc<Shared>>,
@@ -94,12 +98,21 @@ impl Balancer {
         let _ = self.entries.set(entries);
     }
 
+    /// The cache, once there was a route that has it.
+    pub fn edge(&self) -> Option<&EdgeCache> {
+        self.edge.get()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// New requests follow `spec` from now on. Servers it does not name any more are told as drained when they are.
     pub fn publish(&self, spec: &TableSpec) {
+        if spec.routes.iter().any(|route| route.cached) {
+            self.edge
+                .get_or_init(|| EdgeCache::new(self.options.edge_cache.clone()));
+        }
         let mut known = self.known();
         let known = &mut *known;
         let servers = spec.services.iter().flat_map(|service| &service.servers);

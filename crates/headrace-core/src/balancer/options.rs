@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, str::FromStr, time::Duration};
 
+use super::edge_cache::EdgeOptions;
 use crate::error::Error;
 
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Options {
     pub via: Option<Via>,
     /// Whether RFC 7239's `Forwarded` is added.
     pub forwarded: bool,
+    /// For the routes that have it.
+    pub edge_cache: EdgeOptions,
 }
 
 impl Default for Options {
@@ -55,6 +58,7 @@ impl Default for Options {
             server: None,
             via: None,
             forwarded: false,
+            edge_cache: EdgeOptions::default(),
         }
     }
 }

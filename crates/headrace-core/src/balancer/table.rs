@@ -52,6 +52,8 @@ pub struct RouteSpec {
     pub path: String,
     /// 0 for the balancer's own.
     pub max_body: u64,
+    /// Its responses may come from the edge cache.
+    pub cached: bool,
 }
 
 /// A table as Python wrote it, free of contradictions.
@@ -137,6 +139,7 @@ struct Route {
     host: String,
     path: String,
     max_body: u64,
+    cached: bool,
 }
 
 /// Where a request goes and how large it may be (0: as large as the balancer says).
@@ -144,6 +147,7 @@ struct Route {
 pub(super) struct Destination {
     pub(super) service: usize,
     pub(super) max_body: u64,
+    pub(super) cached: bool,
 }
 
 impl Table {
@@ -163,6 +167,7 @@ impl Table {
                 host: route.host.to_ascii_lowercase(),
                 path: route.path.clone(),
                 max_body: route.max_body,
+                cached: route.cached,
             })
         });
         Self {
@@ -177,6 +182,7 @@ impl Table {
         Some(Destination {
             service: route.service,
             max_body: route.max_body,
+            cached: route.cached,
         })
     }
 }

@@ -1,0 +1,463 @@
+//! What becomes of a request for a route that has the cache.
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::time::timeout;
+
+use super::{
+    EdgeCache, filing,
+    nobody::Nobody,
+    place::{Flight, Permit, Place},
+    recorder::{Errand, Outcome, Recorder},
+    serve::serve,
+};
+use crate::{
+    balancer::{
+        forward::{Stop, by_server},
+        local::Local,
+        table::Destination,
+    },
+    cache::Leased,
+    edge::{
+        freshness::Times,
+        key,
+        reuse::{self, Reuse, reuse},
+        status::{CacheStatus, Forwarded},
+        storable::Asked,
+        validation,
+    },
+    http::{
+        exchange::Exchange,
+        fields::{Field, Fields, Known},
+        head::{BodyKind, Request},
+        reply::Problem,
+    },
+    metrics::Refused,
+};
+
+/// How long one request may have others wait for its response; each of them waits for less.
+const LEASE: std::time::Duration = std::time::Duration::from_secs(300);
+/// What is at a place can change while a request looks at it; so often it looks again.
+const LOOKS: usize = 4;
+
+const NOT_CACHED: Problem = Problem::new(
+    Refused::GatewayTimeout,
+    "Only a stored response was asked for, and none is fresh enough.",
+);
+
+/// A request on its way: what it asks for, and who asks.
+struct Visit<'a> {
+    local: &'a Rc<Local>,
+    edge: &'a EdgeCache,
+    destination: Destination,
+    id: [u64; 2],
+    asked: Asked,
+    began: Instant,
+    name: &'a str,
+}
+
+/// What came of asking a server.
+enum Fetched {
+    Done(Instant),
+    /// Nothing has reached the client, and what is stored is its answer.
+    Stored {
+        fresh: Option<Fields>,
+        server_said: Option<u16>,
+    },
+    /// What is stored is not what the server has: it must be asked without conditions.
+    Another,
+}
+
+/// Answers a request from the store, from a server, or from both.
+pub(in super::super) async fn answer(
+    local: &Rc<Local>,
+    edge: &EdgeCache,
+    exchange: &mut impl Exchange,
+    id: [u64; 2],
+    began: Instant,
+    destination: Destination,
+) -> Result<Instant, Stop> {
+    let visit = Visit {
+        local,
+        edge,
+        destination,
+        id,
+        asked: Asked::of(exchange.request()),
+        began,
+        name: local
+            .balancer
+            .options
+            .via
+            .as_ref()
+            .map_or("headrace", |via| &via.pseudonym),
+    };
+    let primary = visit.key(exchange);
+    match way(exchange.request()) {
+        Way::Store => visit.by_store(exchange, primary).await,
+        Way::Around(why) => {
+            let place = Place::around(primary);
+            visit.pass_through(exchange, &place, why, false).await
+        }
+    }
+}
+
+/// Whether a request has anything to do with what is stored.
+enum Way {
+    Store,
+    Around(Forwarded),
+}
+
+fn way(request: &Request) -> Way {
+    let bodyless = matches!(request.body, BodyKind::None | BodyKind::Length(0));
+    if !matches!(request.method(), b"GET" | b"HEAD") {
+        return Way::Around(Forwarded::Method);
+    }
+    // Whether such a condition holds, only the server knows (RFC 9110, 13.1.1 and 13.1.4).
+    let servers = |field: Field<'_>| {
+        field.name.eq_ignore_ascii_case(b"if-match") || field.name.eq_ignore_ascii_case(b"if-unmodified-since")
+    };
+    let conditional = request
+        .fields()
+        .iter()
+        .any(|field| field.known == Known::Condition && servers(field));
+    match bodyless && !request.upgrade && !conditional {
+        true => Way::Store,
+        false => Way::Around(Forwarded::Bypass),
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+impl Visit<'_> {
+    /// The target's URI as the app sees it: what a trusted hop says of scheme and host counts for it, and so it does here.
+    fn key(&self, exchange: &impl Exchange) -> Vec<u8> {
+        let (request, peer) = (exchange.request(), exchange.peer());
+        let options = &self.local.balancer.options;
+        let trusted = !options.trusted.is_empty() && options.trusts(peer.ip);
+        let said = |known| request.fields().known(known).filter(|_| trusted);
+        let secure = said(Known::XForwardedProto).map_or(peer.secure, |scheme| scheme.eq_ignore_ascii_case(b"https"));
+        let host = said(Known::XForwardedHost).unwrap_or(request.authority());
+        key::primary(secure, host, request.target())
+    }
+
+    async fn by_store(&self, exchange: &mut impl Exchange, primary: Vec<u8>) -> Result<Instant, Stop> {
+        let mut waited = None;
+        for _ in 0..LOOKS {
+            let place = Place::find(&self.edge.store, primary.clone(), exchange.request());
+            let candidate = place.head().map(|(head, hit)| head.candidate(hit));
+            match reuse(&self.asked.directives, candidate.as_ref()) {
+                Reuse::Serve => return Ok(self.serve(exchange, &place, waited, None).await),
+                Reuse::ServeAndRenew => {
+                    self.renew(exchange, &place);
+                    return Ok(self.serve(exchange, &place, waited, None).await);
+                }
+                Reuse::Unavailable => return Err(NOT_CACHED.into()),
+                Reuse::Revalidate => {}
+            }
+            if let Some(why) = no_flight(exchange.request(), &place) {
+                return self.pass_through(exchange, &place, why, waited.is_some()).await;
+            }
+            let permit = match self.edge.store.lease(&place.key, LEASE) {
+                Leased::Granted { lease, .. } => Permit::Lease(lease),
+                Leased::Hit(fresh) if place.hit.as_ref().is_some_and(|hit| hit.version == fresh.version) => {
+                    Permit::Unchanged(fresh.version)
+                }
+                Leased::Hit(_) => continue,
+                Leased::Held { .. } if waited.is_none() => {
+                    waited = Some(place.lack());
+                    self.wait(exchange, &place).await?;
+                    continue;
+                }
+                Leased::Held { .. } => Permit::None,
+            };
+            return self.ask(exchange, &place, permit, waited.is_some()).await;
+        }
+        let place = Place::find(&self.edge.store, primary, exchange.request());
+        let why = place.lack();
+        self.pass_through(exchange, &place, why, waited.is_some()).await
+    }
+
+    /// Waits until another request's response is there or will not be, and no longer than is bearable.
+    async fn wait(&self, exchange: &mut impl Exchange, place: &Place) -> Result<(), Stop> {
+        self.local.thread.counters().cache_collapsed.add(1);
+        let ended = poll_fn(|cx: &mut Context<'_>| {
+            if exchange.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Stop::Broken));
+            }
+            match self.edge.store.watch(&place.key, cx.waker()) {
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(())),
+            }
+        });
+        timeout(self.edge.options.wait, ended).await.unwrap_or(Ok(()))
+    }
+
+    /// Asks a server by right of a lease, and stores what it says; with something stored, whether that still holds.
+    async fn ask(
+        &self,
+        exchange: &mut impl Exchange,
+        place: &Place,
+        permit: Permit,
+        collapsed: bool,
+    ) -> Result<Instant, Stop> {
+        let store = &self.edge.store;
+        let flight = Flight {
+            store,
+            key: &place.key,
+            permit,
+        };
+        let mut validates = place
+            .head()
+            .is_some_and(|(head, _)| validation::has_validator(&head.to_fields()));
+        loop {
+            let errand = self.errand(exchange.request(), place, permit, validates, collapsed);
+            match self.fetch(exchange, errand).await? {
+                Fetched::Done(ended) => {
+                    self.local.thread.counters().cache_misses.add(1);
+                    return Ok(ended);
+                }
+                Fetched::Another => validates = false,
+                Fetched::Stored { fresh, server_said } => {
+                    let renewed = fresh.and_then(|update| self.freshen(exchange.request(), place, permit, &update));
+                    drop(flight);
+                    let place = renewed.as_ref().unwrap_or(place);
+                    let told = CacheStatus {
+                        forwarded: Some(Forwarded::Stale),
+                        server_said,
+                        collapsed,
+                        ..CacheStatus::default()
+                    };
+                    return Ok(self.serve(exchange, place, None, Some(told)).await);
+                }
+            }
+        }
+    }
+
+    fn errand<'a>(
+        &'a self,
+        request: &Request,
+        place: &'a Place,
+        permit: Permit,
+        validates: bool,
+        collapsed: bool,
+    ) -> Errand<'a> {
+        let stored = place.head();
+        let covers = stored.is_some_and(|(head, hit)| {
+            let default = self.edge.options.stale_if_error;
+            reuse::covers_error(&self.asked.directives, &head.candidate(hit), default)
+        });
+        let ours = stored.map(|(head, _)| {
+            let mut ours = same(request);
+            match validates {
+                true => validation::ask_whether_it_holds(ours.fields_mut(), |name| head.get(name)),
+                // What is stored is no good, so the whole is wanted.
+                false => validation::ask_whether_it_holds(ours.fields_mut(), |_| None),
+            }
+            ours
+        });
+        Errand {
+            edge: self.edge,
+            place,
+            asked: &self.asked,
+            permit,
+            name: self.name,
+            why: place.lack(),
+            collapsed,
+            request: ours,
+            validates,
+            covers,
+            is_safe: request.is_safe(),
+            asked_at: unix_seconds(),
+            now: unix_seconds,
+        }
+    }
+
+    async fn fetch(&self, exchange: &mut impl Exchange, errand: Errand<'_>) -> Result<Fetched, Stop> {
+        let covers = errand.covers;
+        let mut recorder = Recorder::new(exchange, errand);
+        let result = by_server(self.local, &mut recorder, self.id, self.began, self.destination).await;
+        match (recorder.outcome, result) {
+            (Outcome::Holds(update), _) => Ok(Fetched::Stored {
+                fresh: Some(update),
+                server_said: Some(304),
+            }),
+            (Outcome::Another, _) => Ok(Fetched::Another),
+            (Outcome::Failed(status), _) => Ok(Fetched::Stored {
+                fresh: None,
+                server_said: Some(status),
+            }),
+            (Outcome::Passed, Err(Stop::Refuse(problem))) if covers && reuse::is_error(problem.status()) => {
+                Ok(Fetched::Stored {
+                    fresh: None,
+                    server_said: None,
+                })
+            }
+            (Outcome::Passed, result) => result.map(Fetched::Done),
+        }
+    }
+
+    /// Passes a request on whose response is not stored.
+    async fn pass_through(
+        &self,
+        exchange: &mut impl Exchange,
+        place: &Place,
+        why: Forwarded,
+        collapsed: bool,
+    ) -> Result<Instant, Stop> {
+        self.local.thread.counters().cache_misses.add(1);
+        let errand = Errand {
+            why,
+            request: None,
+            covers: false,
+            ..self.errand(exchange.request(), place, Permit::None, false, collapsed)
+        };
+        let mut recorder = Recorder::new(exchange, errand);
+        by_server(self.local, &mut recorder, self.id, self.began, self.destination).await
+    }
+
+    /// Stores what is stored anew, with the fields of a 304 (RFC 9111, 4.3.4); where it then is.
+    fn freshen(&self, request: &Request, place: &Place, permit: Permit, update: &Fields) -> Option<Place> {
+        let (head, hit) = place.head()?;
+        let fields = validation::freshened(&head.to_fields(), update);
+        let now = unix_seconds();
+        let times = Times {
+            asked: now,
+            received: now,
+        };
+        let sheet = filing::sheet(&place.primary, head.status, &fields, times, &self.edge.options)?;
+        place.put(&self.edge.store, request, permit, &sheet, hit.value.clone());
+        Some(place.renewed(&sheet))
+    }
+
+    async fn serve(
+        &self,
+        exchange: &mut impl Exchange,
+        place: &Place,
+        waited: Option<Forwarded>,
+        told: Option<CacheStatus>,
+    ) -> Instant {
+        let Some((head, hit)) = place.head() else {
+            return Instant::now();
+        };
+        let counters = self.local.thread.counters();
+        let candidate = head.candidate(hit);
+        match (told, candidate.fresh_for) {
+            (
+                Some(CacheStatus {
+                    server_said: Some(304), ..
+                }),
+                _,
+            ) => counters.cache_revalidated.add(1),
+            (_, 0) => counters.cache_stale.add(1),
+            _ => counters.cache_hits.add(1),
+        }
+        let told = told.unwrap_or(CacheStatus {
+            forwarded: waited,
+            collapsed: waited.is_some(),
+            ..CacheStatus::default()
+        });
+        let told = CacheStatus {
+            ttl: Some(head.ttl(hit)),
+            ..told
+        };
+        let sent = serve(exchange, &head, hit, told, self.name, self.local.thread.random()).await;
+        counters.cache_bytes.add(sent);
+        Instant::now()
+    }
+
+    /// Has a stale response renewed beside its being served, by one at a time.
+    fn renew(&self, exchange: &impl Exchange, place: &Place) {
+        let Leased::Granted { lease, .. } = self.edge.store.lease(&place.key, LEASE) else {
+            return;
+        };
+        let mut request = same(exchange.request());
+        request.fields_mut().retain(|field| {
+            !matches!(
+                field.known,
+                Known::Condition | Known::Range | Known::CacheControl | Known::Pragma
+            )
+        });
+        let mut nobody = Nobody::new(request, exchange.peer().clone());
+        let (local, primary) = (Rc::clone(self.local), place.primary.clone());
+        let (key, destination, id) = (place.key.clone(), self.destination, self.id);
+        drop(tokio::task::spawn_local(async move {
+            let Some(edge) = local.balancer.edge() else {
+                return;
+            };
+            let permit = Permit::Lease(lease);
+            let _flight = Flight {
+                store: &edge.store,
+                key: &key,
+                permit,
+            };
+            let place = Place::find(&edge.store, primary, nobody.request());
+            let visit = Visit {
+                local: &local,
+                edge,
+                destination,
+                id,
+                asked: Asked::of(nobody.request()),
+                began: Instant::now(),
+                name: "",
+            };
+            if place.key == key {
+                visit.renewal(&mut nobody, &place, permit).await;
+            }
+        }));
+    }
+
+    /// Whatever comes of it: who asks next finds it, or asks again.
+    async fn renewal(&self, nobody: &mut Nobody, place: &Place, permit: Permit) {
+        for validates in [validates(place), false] {
+            let errand = self.errand(nobody.request(), place, permit, validates, false);
+            match self.fetch(nobody, errand).await {
+                Ok(Fetched::Another) => {}
+                Ok(Fetched::Stored {
+                    fresh: Some(update), ..
+                }) => {
+                    self.freshen(nobody.request(), place, permit, &update);
+                    return;
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Whether a server can be asked if what is stored still holds.
+fn validates(place: &Place) -> bool {
+    place
+        .head()
+        .is_some_and(|(head, _)| validation::has_validator(&head.to_fields()))
+}
+
+/// A request that cannot be others' leader, and why it goes on.
+fn no_flight(request: &Request, place: &Place) -> Option<Forwarded> {
+    let partial = request.fields().known(Known::Range).is_some();
+    match () {
+        () if place.pass => Some(Forwarded::UriMiss),
+        () if request.is_head() => Some(place.lack()),
+        () if partial && place.hit.is_none() => Some(Forwarded::Partial),
+        () => None,
+    }
+}
+
+/// The same request as GET, in memory of its own.
+fn same(request: &Request) -> Request {
+    let mut copy = Request::new();
+    copy.begin(request.version, b"GET", request.target(), request.authority());
+    request
+        .fields()
+        .iter()
+        .for_each(|field| copy.fields_mut().push(field.name, field.value));
+    copy
+}

@@ -1,0 +1,283 @@
+//! What lies beside a body in the store: a response's head, as bytes that are served without being taken apart.
+//!
+//! | at | of a response |
+//! |---|---|
+//! | 0, 1, 2 | kind; flags; status |
+//! | 4, 8, 12 | lifetime, age when it came, and for how long it is kept after its lifetime, in seconds |
+//! | 16, 20, 24 | `stale-while-revalidate`, `stale-if-error`; when it came, in seconds since 1970 |
+//! | 32 | its fields: length of the name, length of the value (4 bytes each), name, value |
+//!
+//! Where responses to one URI vary, the names of the fields lie at the URI's key in place of a response, a line each; where it is
+//! known that nothing can be stored, nothing but the kind.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::{
+    cache::Hit,
+    edge::reuse::{Candidate, Terms},
+    http::fields::{Field, Fields},
+};
+
+const RESPONSE: u8 = 0;
+const VARIANTS: u8 = 1;
+const PASS: u8 = 2;
+
+const NO_CACHE: u8 = 1;
+const MUST_REVALIDATE: u8 = 2;
+const FORBIDS_STALE: u8 = 4;
+const IF_ERROR: u8 = 8;
+
+const FIELDS: usize = 32;
+
+/// What is at a key.
+pub(super) enum Kept<'a> {
+    Response(Head<'a>),
+    /// Names of fields, a line each.
+    Variants(&'a [u8]),
+    Pass,
+}
+
+/// A stored response's head.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) status: u16,
+    pub(super) lifetime: u32,
+    pub(super) initial_age: u32,
+    /// For how many seconds it is kept once it is stale.
+    pub(super) kept: u32,
+    pub(super) received: u64,
+    pub(super) terms: Terms,
+    fields: &'a [u8],
+}
+
+/// Seconds of a response's life.
+#[derive(Clone, Copy)]
+pub(super) struct Lived {
+    pub(super) lifetime: u32,
+    pub(super) initial_age: u32,
+    pub(super) kept: u32,
+}
+
+pub(super) fn variants(names: &[Vec<u8>]) -> Bytes {
+    let mut meta = vec![VARIANTS];
+    meta.extend(names.join(b"\n".as_slice()));
+    meta.into()
+}
+
+pub(super) fn pass() -> Bytes {
+    Bytes::from_static(&[PASS])
+}
+
+pub(super) fn read(meta: &[u8]) -> Kept<'_> {
+    match meta.split_first() {
+        Some((&RESPONSE, _)) => Kept::Response(Head::read(meta)),
+        Some((&VARIANTS, names)) => Kept::Variants(names),
+        _ => Kept::Pass,
+    }
+}
+
+/// The names in what [`variants`] wrote.
+pub(super) fn names(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines.split(|byte| *byte == b'\n')
+}
+
+impl<'a> Head<'a> {
+    fn read(meta: &'a [u8]) -> Self {
+        let flags = meta.get(1).copied().unwrap_or_default();
+        Self {
+            status: u16::from_le_bytes(array(meta, 2)),
+            lifetime: number(meta, 4),
+            initial_age: number(meta, 8),
+            kept: number(meta, 12),
+            received: u64::from_le_bytes(array(meta, 24)),
+            terms: Terms {
+                no_cache: flags & NO_CACHE != 0,
+                must_revalidate: flags & MUST_REVALIDATE != 0,
+                forbids_stale: flags & FORBIDS_STALE != 0,
+                while_revalidate: number(meta, 16),
+                if_error: (flags & IF_ERROR != 0).then(|| number(meta, 20)),
+            },
+            fields: meta.get(FIELDS..).unwrap_or_default(),
+        }
+    }
+
+    /// A head whose fields are not there yet.
+    pub(super) fn new(status: u16, times: Lived, received: u64, terms: Terms) -> Self {
+        Self {
+            status,
+            lifetime: times.lifetime,
+            initial_age: times.initial_age,
+            kept: times.kept,
+            received,
+            terms,
+            fields: b"",
+        }
+    }
+
+    pub(super) fn write(&self, fields: &Fields) -> Bytes {
+        let mut meta = BytesMut::with_capacity(1024);
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        let terms = &self.terms;
+        meta.put_u8(RESPONSE);
+        meta.put_u8(
+            flag(terms.no_cache, NO_CACHE)
+                | flag(terms.must_revalidate, MUST_REVALIDATE)
+                | flag(terms.forbids_stale, FORBIDS_STALE)
+                | flag(terms.if_error.is_some(), IF_ERROR),
+        );
+        meta.put_u16_le(self.status);
+        for number in [self.lifetime, self.initial_age, self.kept, terms.while_revalidate] {
+            meta.put_u32_le(number);
+        }
+        meta.put_u32_le(terms.if_error.unwrap_or(0));
+        meta.put_u64_le(self.received);
+        for field in fields.iter() {
+            meta.put_u32_le(field.name.len() as u32);
+            meta.put_u32_le(field.value.len() as u32);
+            meta.put_slice(field.name);
+            meta.put_slice(field.value);
+        }
+        // The store counts bytes, not room.
+        Bytes::copy_from_slice(&meta)
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let mut rest = self.fields;
+        std::iter::from_fn(move || {
+            let (name, value) = (number(rest, 0) as usize, number(rest, 4) as usize);
+            let (name, after) = rest.get(8..)?.split_at_checked(name)?;
+            let (value, after) = after.split_at_checked(value)?;
+            rest = after;
+            Some(Field::new(name, value))
+        })
+    }
+
+    pub(super) fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut fields = self.fields();
+        fields
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The fields in a form in which they can be changed.
+    pub(super) fn to_fields(self) -> Fields {
+        let mut fields = Fields::new();
+        self.fields().for_each(|field| fields.push(field.name, field.value));
+        fields
+    }
+
+    pub(super) fn age(&self, hit: &Hit) -> u32 {
+        self.initial_age.saturating_add(seconds(hit.age))
+    }
+
+    /// As what the response counts now. The store knows of invalidations; how long ago they were follows from how much longer
+    /// it keeps the response.
+    pub(super) fn candidate(&self, hit: &Hit) -> Candidate {
+        let age = self.age(hit);
+        let fresh = hit.is_fresh() || self.terms.no_cache;
+        let left = self.lifetime.saturating_sub(age);
+        let by_word = self.kept.saturating_sub(seconds(hit.stale_for));
+        Candidate {
+            age,
+            fresh_for: if fresh { left.max(u32::from(hit.is_fresh())) } else { 0 },
+            stale_for: if fresh {
+                0
+            } else {
+                age.saturating_sub(self.lifetime).max(by_word)
+            },
+            terms: self.terms,
+        }
+    }
+
+    /// Seconds for which it stays fresh; less than 0: since when it is stale.
+    pub(super) fn ttl(&self, hit: &Hit) -> i64 {
+        let candidate = self.candidate(hit);
+        i64::from(candidate.fresh_for) - i64::from(candidate.stale_for)
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    found.copied().unwrap_or([0; N])
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array(bytes, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(age: u64, fresh_for: u64, stale_for: u64) -> Hit {
+        Hit {
+            value: Bytes::new(),
+            meta: Bytes::new(),
+            version: 1,
+            age: Duration::from_secs(age),
+            fresh_for: Duration::from_secs(fresh_for),
+            stale_for: Duration::from_secs(stale_for),
+        }
+    }
+
+    fn head() -> Head<'static> {
+        Head {
+            status: 203,
+            lifetime: 60,
+            initial_age: 10,
+            kept: 100,
+            received: 1 << 40,
+            terms: Terms {
+                forbids_stale: true,
+                while_revalidate: 7,
+                if_error: Some(9),
+                ..Terms::default()
+            },
+            fields: b"",
+        }
+    }
+
+    #[test]
+    fn a_head_is_read_as_it_was_written() {
+        let mut fields = Fields::new();
+        fields.push(b"ETag", b"\"a\"");
+        fields.push(b"X-Empty", b"");
+        let meta = head().write(&fields);
+        let Kept::Response(read) = read(&meta) else {
+            panic!("a response")
+        };
+        assert_eq!(
+            (read.status, read.lifetime, read.initial_age, read.kept),
+            (203, 60, 10, 100)
+        );
+        assert_eq!((read.received, read.terms), (1 << 40, head().terms));
+        assert_eq!(
+            (read.get(b"etag"), read.get(b"x-empty"), read.get(b"x")),
+            (Some(&b"\"a\""[..]), Some(&b""[..]), None)
+        );
+        assert_eq!(read.to_fields().len(), 2);
+        for end in 0..meta.len() {
+            let _ = super::read(&meta[..end]);
+        }
+    }
+
+    #[test]
+    fn a_response_grows_old_and_stale() {
+        let fresh = head().candidate(&hit(20, 30, 100));
+        assert_eq!((fresh.age, fresh.fresh_for, fresh.stale_for), (30, 30, 0));
+        let stale = head().candidate(&hit(55, 0, 95));
+        assert_eq!((stale.age, stale.fresh_for, stale.stale_for), (65, 0, 5));
+    }
+
+    #[test]
+    fn what_was_made_stale_has_been_so_since_then() {
+        let soft = head().candidate(&hit(20, 0, 97));
+        assert_eq!((soft.age, soft.fresh_for, soft.stale_for), (30, 0, 3));
+    }
+}

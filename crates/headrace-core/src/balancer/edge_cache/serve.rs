@@ -1,0 +1,163 @@
+//! An answer from the store: the whole response, a part of it, or that the client has it already.
+
+use std::{future::poll_fn, ops::Range, task::ready};
+
+use bytes::{Bytes, BytesMut};
+
+use super::kept::Head;
+use crate::{
+    cache::Hit,
+    edge::{
+        groups,
+        ranges::{self, Wanted},
+        status::CacheStatus,
+        validation,
+    },
+    http::{
+        exchange::{Exchange, ReplyBody},
+        fields::{Field, Known},
+        reply::reason,
+    },
+};
+
+/// What an answer consists of.
+struct Answer {
+    status: u16,
+    /// In place of the stored field.
+    content_type: Option<String>,
+    content_range: Option<String>,
+    length: Option<u64>,
+    body: Bytes,
+}
+
+/// Answers with what is stored; how many bytes of body that were. Nothing was begun before.
+pub(super) async fn serve(
+    exchange: &mut impl Exchange,
+    head: &Head<'_>,
+    hit: &Hit,
+    told: CacheStatus,
+    name: &str,
+    random: u64,
+) -> u64 {
+    let answer = choose(exchange, head, hit, random);
+    let age = head.age(hit).to_string();
+    let member = told.member(name);
+    start(exchange, head, &answer, &age, &member);
+    let mut body = answer.body;
+    let length = body.len() as u64;
+    // A client that is gone needs no answer.
+    let _ = poll_fn(|cx| {
+        if !body.is_empty() {
+            ready!(exchange.poll_write_shared(cx, &mut body))?;
+        }
+        exchange.poll_finish(cx, None)
+    })
+    .await;
+    length
+}
+
+fn start(exchange: &mut impl Exchange, head: &Head<'_>, answer: &Answer, age: &str, member: &str) {
+    let bodyless = matches!(answer.status, 304 | 416);
+    let replaced = answer.content_type.is_some();
+    let left_out = |field: &Field<'_>| {
+        groups::is_spoken_to_us(field.name)
+            || (bodyless && !validation::goes_with_304(field))
+            || (replaced && field.known == Known::ContentType)
+    };
+    let kept = head.fields().filter(|field| !left_out(field));
+    let own = [
+        Field::new(b"Age", age.as_bytes()),
+        Field::new(b"Cache-Status", member.as_bytes()),
+    ];
+    let kind = answer
+        .content_type
+        .as_ref()
+        .map(|kind| Field::new(b"Content-Type", kind.as_bytes()));
+    let range = answer
+        .content_range
+        .as_ref()
+        .map(|range| Field::new(b"Content-Range", range.as_bytes()));
+    let fields = kept.chain(own).chain(kind).chain(range);
+    let framing = match (exchange.request().is_head(), answer.length) {
+        (false, Some(length)) => ReplyBody::Length(length),
+        (_, length) => ReplyBody::Empty(length),
+    };
+    exchange.start(answer.status, reason(answer.status).as_bytes(), fields, framing);
+}
+
+fn choose(exchange: &impl Exchange, head: &Head<'_>, hit: &Hit, random: u64) -> Answer {
+    let request = exchange.request();
+    let fields = request.fields();
+    let whole = Answer {
+        status: head.status,
+        content_type: None,
+        content_range: None,
+        length: (head.status != 204).then_some(hit.value.len() as u64),
+        body: if request.is_head() {
+            Bytes::new()
+        } else {
+            hit.value.clone()
+        },
+    };
+    // Conditions and ranges speak of a 200 (RFC 9110, 13.2.1 and 14.2).
+    if head.status != 200
+        || fields
+            .iter()
+            .all(|field| !matches!(field.known, Known::Condition | Known::Range))
+    {
+        return whole;
+    }
+    if validation::has_already(fields, |name| head.get(name), head.received) {
+        return Answer {
+            status: 304,
+            length: None,
+            body: Bytes::new(),
+            ..whole
+        };
+    }
+    let length = hit.value.len() as u64;
+    match ranges::wanted(fields, |name| head.get(name), length) {
+        _ if request.is_head() => whole,
+        Wanted::Whole => whole,
+        Wanted::Unsatisfiable => Answer {
+            status: 416,
+            content_range: Some(format!("bytes */{length}")),
+            length: Some(0),
+            body: Bytes::new(),
+            ..whole
+        },
+        Wanted::Parts(parts) => partial(&parts, head, &hit.value, random),
+    }
+}
+
+fn partial(parts: &[Range<u64>], head: &Head<'_>, value: &Bytes, random: u64) -> Answer {
+    let length = value.len() as u64;
+    let (body, content_range, content_type) = match parts {
+        [part] => (slice(value, part), Some(ranges::content_range(part, length)), None),
+        parts => {
+            let boundary = format!("{random:016x}");
+            let (before, after) = ranges::delimiters(parts, length, head.get(b"content-type"), &boundary);
+            let mut body = BytesMut::new();
+            for (delimiter, part) in before.iter().zip(parts) {
+                body.extend_from_slice(delimiter);
+                body.extend_from_slice(&slice(value, part));
+            }
+            body.extend_from_slice(&after);
+            let kind = format!("multipart/byteranges; boundary={boundary}");
+            (body.freeze(), None, Some(kind))
+        }
+    };
+    Answer {
+        status: 206,
+        length: Some(body.len() as u64),
+        content_type,
+        content_range,
+        body,
+    }
+}
+
+/// Parts lie within the whole: `ranges` has made them of its length.
+fn slice(value: &Bytes, part: &Range<u64>) -> Bytes {
+    let end = (part.end as usize).min(value.len());
+    value.slice((part.start as usize).min(end)..end)
+}
