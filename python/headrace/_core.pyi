@@ -376,9 +376,10 @@ class BalancerOptions:
 
     `trusted` are networks (`"10.0.0.0/8"`) whose forwarded headers and request ids are kept; `server` is the name in
     the `Server` header of every response, `None` to leave the app's own; `via` is the pseudonym for `Via`, `None` for
-    no such header; `forwarded` adds RFC 7239's header. `cache_bytes` bounds the memory of the edge cache, which is there
-    once a route is `cached`; it stores bodies of up to `cache_object` bytes, has requests wait up to `cache_wait` seconds
-    for another one's response, and covers errors for `cache_stale_if_error` seconds where a response says nothing of it.
+    no such header; `forwarded` adds RFC 7239's header. `cache_bytes` bounds the memory of the edge cache, which is
+    there once a route is `cached`; it stores bodies of up to `cache_object` bytes, has requests wait up to
+    `cache_wait` seconds for another one's response, and covers errors for `cache_stale_if_error` seconds where a
+    response says nothing of it.
     """
 
     def __new__(
@@ -463,14 +464,16 @@ class Balancer:
     def purge(
         self, *, key: str | None = None, tag: str | None = None, prefix: str | None = None, soft: bool = False
     ) -> int:
-        """Removes from the edge cache the response to the URI `key` with all its variants, those with `tag`, or those
-        whose URI begins with `prefix`; `soft` makes them stale. How many that were. Raises `ValueError` unless one of
-        the three is given.
+        """Removes responses from the edge cache, or with `soft` makes them stale; how many.
+
+        Those are the one to the URI `key` with all its variants, those with `tag`, or those whose URI begins with
+        `prefix`. Raises `ValueError` unless one of the three is given.
         """
 
     def cache_stats(self) -> dict[str, int] | None:
-        """What is in the edge cache: entries, bytes, max_bytes, sets, evictions, expirations, invalidations; None: there
-        is none.
+        """What is in the edge cache; `None` where there is none.
+
+        The keys are entries, bytes, max_bytes, sets, evictions, expirations and invalidations.
         """
 
 @final

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.balancer.admin import Admin
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.purging import Purging
 from headrace.balancer.signing import Signing
 from headrace.service.access import Access
 
@@ -47,13 +48,24 @@ class Port:
         self.rig = rig
         self.ready = True
         self.sign = unasked
+        self.purged = []
+
+    def purge(self, **what):
+        self.purged.append(what)
+        return 7
 
     def client(self, *, headers=GOOD, client=("127.0.0.1", 5000), is_open=False):
         membership = self.rig.membership
-        collector = BalancerCollector(Counters, self.rig.traffic.stats, membership.registry.members)
+        collector = BalancerCollector(Counters, self.rig.traffic.stats, membership.registry.members, lambda: None)
         access = Access(TOKEN, ["mill", "mill.example.org"], open=is_open)
         app = Admin(
-            membership, self.rig.hub, collector, access, Signing(access.names, self.sign), ready=lambda: self.ready
+            membership,
+            self.rig.hub,
+            collector,
+            access,
+            Signing(access.names, self.sign),
+            Purging(self.purge),
+            ready=lambda: self.ready,
         ).app()
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app, client=client), base_url="https://127.0.0.1:2001", headers=headers
@@ -334,3 +346,29 @@ async def test_a_browser_of_our_own_origin_is_answered(port):
         own = {"Origin": "https://127.0.0.1:2001", "Sec-Fetch-Site": "same-origin"}
         assert (await client.get("/servers", headers=own)).status_code == 200
         assert (await client.get("/servers", headers={"Sec-Fetch-Site": "none"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "purged"),
+    [
+        ("tag=posts", {"tag": "posts", "soft": False}),
+        ("key=https://a.example/b&soft=1", {"key": "https://a.example/b", "soft": True}),
+        ("prefix=http://a.example/", {"prefix": "http://a.example/", "soft": False}),
+    ],
+)
+async def test_purging_tells_how_much_was_purged(port, query, purged):
+    async with port.client() as client:
+        reply = await client.post(f"/cache/purge?{query}")
+    assert (reply.status_code, reply.json(), port.purged) == (200, {"purged": 7}, [purged])
+
+
+@pytest.mark.parametrize("query", ["", "tag=a&key=https://b/", "key=/posts", "prefix=a", "tag=a&soft=yes"])
+async def test_what_names_nothing_is_not_purged(port, query):
+    async with port.client() as client:
+        reply = await client.post(f"/cache/purge?{query}")
+    assert (reply.status_code, port.purged) == (400, [])
+
+
+async def test_purging_needs_the_token(port):
+    async with port.client(headers={}) as client:
+        assert (await client.post("/cache/purge?tag=posts")).status_code == 401

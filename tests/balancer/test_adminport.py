@@ -12,6 +12,7 @@ import pytest
 
 from headrace.balancer.admin import Admin
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.purging import Purging
 from headrace.balancer.signing import Signing
 from headrace.certs.authority import Authority
 from headrace.certs.remote import RemoteAuthority
@@ -38,8 +39,9 @@ def pair(authority):
 
 @pytest.fixture
 async def port(rig, authority, pair):
-    collector = BalancerCollector(dict, rig.traffic.stats, rig.membership.registry.members)
-    admin = Admin(rig.membership, rig.hub, collector, Access("token", []), Signing([], unasked), ready=lambda: True)
+    collector = BalancerCollector(dict, rig.traffic.stats, rig.membership.registry.members, lambda: None)
+    access, purging = Access("token", []), Purging(lambda **_: 0)
+    admin = Admin(rig.membership, rig.hub, collector, access, Signing([], unasked), purging, ready=lambda: True)
     port = AdminPort(admin.app(), "127.0.0.1:0", pair, authority.ca)
     running = asyncio.create_task(port.run())
     await port.started()

@@ -225,6 +225,9 @@ class Gate:
     def open(self) -> None:
         self._open.set()
 
+    def close(self) -> None:
+        self._open.clear()
+
     def __call__(self, connection: Connection) -> None:
         while (message := connection.request()) and message.complete:
             with self._lock:

@@ -18,6 +18,7 @@ from headrace.balancer.events import EventStream, Hub
 from headrace.balancer.member import Member, State
 from headrace.balancer.membership import Membership
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.purging import Purging
 from headrace.balancer.registration import BadRegistrationError, read_address, read_offer
 from headrace.balancer.signing import LARGEST_REQUEST, ForbiddenNameError, Signing
 from headrace.balancer.view import service_views
@@ -39,6 +40,7 @@ class Admin:
     collector: BalancerCollector
     access: Access
     signing: Signing
+    purging: Purging
     ready: Callable[[], bool]
 
     def app(self) -> Starlette:
@@ -52,6 +54,7 @@ class Admin:
                 Route("/servers/{id}/drain", self.drain, methods=["POST"]),
                 Route("/servers/{id}/undrain", self.undrain, methods=["POST"]),
                 Route("/certificates", self.certificates, methods=["POST"]),
+                Route("/cache/purge", self.purge, methods=["POST"]),
                 Route("/services", self.services, methods=["GET"]),
                 Route("/events", self.events, methods=["GET"]),
                 Route("/metrics", self.metrics, methods=["GET"]),
@@ -114,6 +117,14 @@ class Admin:
         except UsageError as error:
             raise HTTPException(400, str(error)) from error
         return Response(certificate, media_type="application/x-pem-file")
+
+    async def purge(self, request: Request) -> Response:
+        """Remove what is in the edge cache under a key, a tag or a prefix, or make it stale; how much that was."""
+        try:
+            purged = await self.purging.answer(request.query_params)
+        except UsageError as error:
+            raise HTTPException(400, str(error)) from error
+        return JSONResponse({"purged": purged})
 
     async def services(self, _request: Request) -> Response:
         """Which services there are, and who handles each."""

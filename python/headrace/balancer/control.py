@@ -14,6 +14,7 @@ from headrace.balancer.heartbeat import Heartbeat
 from headrace.balancer.member import Offer
 from headrace.balancer.membership import Membership
 from headrace.balancer.metrics import BalancerCollector
+from headrace.balancer.purging import Purging
 from headrace.balancer.registration import BadRegistrationError, read_static
 from headrace.balancer.registry import Registry, Rules
 from headrace.balancer.routing import Planner, parse_rule
@@ -69,7 +70,8 @@ def assemble(
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     clock, hub = Clock(), Hub()
     static = [_static(text) for text in settings.servers]
-    planner = Planner([parse_rule(text) for text in settings.routes], settings.hold, clock)
+    rules = [parse_rule(text, cached=settings.cache) for text in settings.routes]
+    planner = Planner(rules, settings.hold, clock, cached=settings.cache)
     tls = credentials.tls()
 
     balancer = _core.Balancer(_core.BalancerOptions(**_values(ForwardingOptions, settings)))
@@ -87,9 +89,10 @@ def assemble(
     admin = Admin(
         membership,
         hub,
-        BalancerCollector(engine.counters, balancer.stats, registry.members),
+        BalancerCollector(engine.counters, balancer.stats, registry.members, balancer.cache_stats),
         Access(token, credentials.names, open=settings.open),
         Signing(credentials.names, sign),
+        Purging(balancer.purge),
         ready=lambda: not stop.asked.is_set(),
     )
     port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)

@@ -25,15 +25,18 @@ class BalancerCollector(Collector):
         counters: "Callable[[], Counters]",
         stats: "Callable[[], Sequence[ServerStats]]",
         members: Callable[[], Sequence[Member]],
+        cache: Callable[[], dict[str, int] | None],
     ) -> None:
         self._counters = counters
         self._stats = stats
         self._members = members
+        self._cache = cache
 
     def collect(self) -> Iterator[Metric]:
         """All metric families."""
         yield from _traffic(self._counters())
         yield from _servers(self._members(), self._stats())
+        yield from _cache(self._counters(), self._cache())
 
 
 def _traffic(counters: "Counters") -> Iterator[Metric]:
@@ -56,6 +59,35 @@ def _traffic(counters: "Counters") -> Iterator[Metric]:
         latency.counts,
         latency.sum,
     )
+
+
+def _cache(counters: "Counters", stats: dict[str, int] | None) -> Iterator[Metric]:
+    if stats is None:
+        return
+    requests = CounterMetricFamily(
+        PREFIX + "cache_requests", "Requests for cached routes, by result.", labels=["result"]
+    )
+    for result, value in (
+        ("hit", counters.cache_hits),
+        ("stale", counters.cache_stale),
+        ("revalidated", counters.cache_revalidated),
+        ("miss", counters.cache_misses),
+    ):
+        requests.add_metric([result], value)
+    yield requests
+    for name, help_text, value in (
+        ("cache_collapsed", "Requests that waited for another one's response.", counters.cache_collapsed),
+        ("cache_sent_bytes", "Bytes of bodies that came out of the edge cache.", counters.cache_bytes),
+        ("cache_evictions", "Responses that made room for others.", stats["evictions"]),
+        ("cache_invalidations", "Responses that were purged or invalidated.", stats["invalidations"]),
+    ):
+        yield CounterMetricFamily(PREFIX + name, help_text, value=value)
+    for name, help_text, value in (
+        ("cache_entries", "Entries in the edge cache.", stats["entries"]),
+        ("cache_bytes", "Memory that they take.", stats["bytes"]),
+        ("cache_max_bytes", "Memory that they may take.", stats["max_bytes"]),
+    ):
+        yield GaugeMetricFamily(PREFIX + name, help_text, value=value)
 
 
 def _servers(members: Sequence[Member], stats: "Sequence[ServerStats]") -> Iterator[Metric]:

@@ -39,7 +39,7 @@ class CoreTraffic:
             )
             for service in plan.services
         ]
-        routes = [_core.Route(rule.service, host=rule.host, path=rule.path) for rule in plan.rules]
+        routes = [_core.Route(rule.service, host=rule.host, path=rule.path, cached=rule.cached) for rule in plan.rules]
         self._balancer.publish(_core.RoutingTable(services, routes))
 
     def stats(self) -> Sequence[_core.ServerStats]:

@@ -13,6 +13,7 @@ VERBS = {
     "serve": "Run an ASGI or WSGI app, and register it with the balancer.",
     "servers": "List, drain and remove app servers.",
     "cache": "Run the cache that app servers share.",
+    "purge": "Remove responses from the balancer's edge cache.",
     "ingest": "Take payloads, and land each once in a store.",
     "logs": "Follow and search what was logged.",
     "certs": "Show the local authority and its certificates.",

@@ -15,6 +15,7 @@ from headrace.settings import BalancerSettings, load
         "headrace balance",
         "headrace balance --address 127.0.0.1:8080 --plain --servers 127.0.0.1:3000",
         "headrace balance --cert shop.pem --key shop-key.pem --policy least-loaded",
+        "headrace balance --cache",
         'headrace balance --routes "/api=api" --routes "shop.example.org=shop"',
     )
 )
@@ -23,6 +24,7 @@ from headrace.settings import BalancerSettings, load
 @click.option("--policy", metavar="NAME", help="round-robin or least-loaded.  [default: round-robin]")
 @click.option("--servers", multiple=True, metavar="URL", help="An app server that doesn't register itself; repeatable.")
 @click.option("--routes", multiple=True, metavar="ROUTE", help="host/path=service; repeatable, first match first.")
+@click.option("--cache", is_flag=True, default=None, help="Answer from the edge cache what responses allow.")
 @click.option("--access-log", is_flag=True, default=None, help="Log each request there.")
 @click.option("--logs", metavar="URL", help="Log to this collector, too, e.g. https://127.0.0.1:6000.")
 @common_options

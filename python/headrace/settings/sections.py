@@ -105,6 +105,10 @@ class ForwardingOptions(Section):
     server: Annotated[str | None, TEXT, "the Server header of every response; unset leaves the app's own"] = None
     via: Annotated[str | None, TEXT, "pseudonym for the Via header; unset adds none"] = None
     forwarded: Annotated[bool, SWITCHED, "add the Forwarded header of RFC 7239"] = False
+    cache_bytes: Annotated[int, BYTE_SIZE, "memory of the edge cache, where there is one"] = 268435456
+    cache_object: Annotated[int, BYTE_SIZE, "largest body that it stores"] = 8388608
+    cache_wait: Annotated[float, SPAN, "longest time that a request waits for another one's response"] = 5.0
+    cache_stale_if_error: Annotated[int, whole(0, 2147483647), "seconds that a stale response covers an error"] = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,10 @@ class BalancerSettings(ForwardingOptions, ClientLimits):
     access_log: Annotated[bool, SWITCHED, "each request is an entry of the central log"] = False
     policy: Annotated[str, one_of("round-robin", "least-loaded"), "how a server is picked"] = "round-robin"
     servers: Annotated[tuple[str, ...], TEXTS, "app servers that don't register themselves: http://127.0.0.1:3000"] = ()
-    routes: Annotated[tuple[str, ...], TEXTS, 'what goes where, first match first: "example.org/shop=shop"'] = ()
+    routes: Annotated[
+        tuple[str, ...], TEXTS, 'what goes where, first match first: "example.org/shop=shop"; "/assets=web,cache"'
+    ] = ()
+    cache: Annotated[bool, SWITCHED, "answer from the edge cache what its responses allow"] = False
     lease: Annotated[float, SPAN, "a server that hasn't renewed for this long is taken out"] = 10.0
     grace: Annotated[float, SPAN, "saved servers stay for this long after a restart unless they renew"] = 30.0
     drain: Annotated[float, SPAN, "longest time that a leaving server's requests may take"] = 30.0

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    pin::pin,
     rc::Rc,
     task::{Context, Poll},
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -189,14 +190,10 @@ impl Visit<'_> {
     /// Waits until another request's response is there or will not be, and no longer than is bearable.
     async fn wait(&self, exchange: &mut impl Exchange, place: &Place) -> Result<(), Stop> {
         self.local.thread.counters().cache_collapsed.add(1);
-        let ended = poll_fn(|cx: &mut Context<'_>| {
-            if exchange.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(Stop::Broken));
-            }
-            match self.edge.store.watch(&place.key, cx.waker()) {
-                true => Poll::Pending,
-                false => Poll::Ready(Ok(())),
-            }
+        let mut waiting = pin!(self.edge.store.wait(&place.key));
+        let ended = poll_fn(|cx: &mut Context<'_>| match exchange.poll_gone(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(Stop::Broken)),
+            Poll::Pending => waiting.as_mut().poll(cx).map(Ok),
         });
         timeout(self.edge.options.wait, ended).await.unwrap_or(Ok(()))
     }
@@ -334,7 +331,7 @@ impl Visit<'_> {
             received: now,
         };
         let sheet = filing::sheet(&place.primary, head.status, &fields, times, &self.edge.options)?;
-        place.put(&self.edge.store, request, permit, &sheet, hit.value.clone());
+        place.put(&self.edge.store, request, permit, &sheet, &hit.value);
         Some(place.renewed(&sheet))
     }
 

@@ -24,6 +24,9 @@ const RESPONSE: u8 = 0;
 const VARIANTS: u8 = 1;
 const PASS: u8 = 2;
 
+/// What lies where nothing can be stored.
+pub(super) const PASSED: &[u8] = &[PASS];
+
 const NO_CACHE: u8 = 1;
 const MUST_REVALIDATE: u8 = 2;
 const FORBIDS_STALE: u8 = 4;
@@ -60,14 +63,14 @@ pub(super) struct Lived {
     pub(super) kept: u32,
 }
 
-pub(super) fn variants(names: &[Vec<u8>]) -> Bytes {
+pub(super) fn variants(names: &[Vec<u8>]) -> Vec<u8> {
     let mut meta = vec![VARIANTS];
     meta.extend(names.join(b"\n".as_slice()));
-    meta.into()
+    meta
 }
 
-pub(super) fn pass() -> Bytes {
-    Bytes::from_static(&[PASS])
+pub(super) fn is_fresh(hit: &Hit) -> bool {
+    !hit.fresh_for.is_zero()
 }
 
 pub(super) fn read(meta: &[u8]) -> Kept<'_> {
@@ -139,8 +142,7 @@ impl<'a> Head<'a> {
             meta.put_slice(field.name);
             meta.put_slice(field.value);
         }
-        // The store counts bytes, not room.
-        Bytes::copy_from_slice(&meta)
+        meta.freeze()
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
@@ -176,12 +178,12 @@ impl<'a> Head<'a> {
     /// it keeps the response.
     pub(super) fn candidate(&self, hit: &Hit) -> Candidate {
         let age = self.age(hit);
-        let fresh = hit.is_fresh() || self.terms.no_cache;
+        let fresh = is_fresh(hit) || self.terms.no_cache;
         let left = self.lifetime.saturating_sub(age);
         let by_word = self.kept.saturating_sub(seconds(hit.stale_for));
         Candidate {
             age,
-            fresh_for: if fresh { left.max(u32::from(hit.is_fresh())) } else { 0 },
+            fresh_for: if fresh { left.max(u32::from(is_fresh(hit))) } else { 0 },
             stale_for: if fresh {
                 0
             } else {

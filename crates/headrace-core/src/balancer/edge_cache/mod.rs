@@ -68,10 +68,10 @@ pub struct EdgeCache {
 
 impl EdgeCache {
     pub fn new(options: EdgeOptions) -> Self {
-        let store = Store::new(&StoreOptions {
+        let store = Store::new(StoreOptions {
             max_bytes: options.max_bytes,
             max_value: options.max_object.min(options.max_bytes),
-            shards: 0,
+            ..StoreOptions::default()
         });
         Self {
             store,

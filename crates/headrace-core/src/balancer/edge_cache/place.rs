@@ -133,7 +133,7 @@ impl Place {
     /// Why a server is asked.
     pub(super) fn lack(&self) -> Forwarded {
         match (&self.hit, &self.names) {
-            (Some(hit), _) if hit.is_fresh() => Forwarded::Request,
+            (Some(hit), _) if kept::is_fresh(hit) => Forwarded::Request,
             (Some(_), _) => Forwarded::Stale,
             (None, Some(_)) => Forwarded::VaryMiss,
             (None, None) => Forwarded::UriMiss,
@@ -141,14 +141,14 @@ impl Place {
     }
 
     /// Stores a response; whether it is there now.
-    pub(super) fn put(&self, store: &Store, request: &Request, permit: Permit, sheet: &Sheet, body: Bytes) -> bool {
+    pub(super) fn put(&self, store: &Store, request: &Request, permit: Permit, sheet: &Sheet, body: &[u8]) -> bool {
         let lease = match permit {
             Permit::None => return false,
             Permit::Lease(lease) => Some(lease),
             Permit::Unchanged(version) => {
                 if store
                     .get(&self.key)
-                    .is_none_or(|hit| hit.version != version || !hit.is_fresh())
+                    .is_none_or(|hit| hit.version != version || !kept::is_fresh(&hit))
                 {
                     return false;
                 }
@@ -173,7 +173,7 @@ impl Place {
         }
     }
 
-    fn put_at(&self, store: &Store, key: &[u8], lease: Option<u64>, sheet: &Sheet, body: Bytes) -> bool {
+    fn put_at(&self, store: &Store, key: &[u8], lease: Option<u64>, sheet: &Sheet, body: &[u8]) -> bool {
         let family = key::family(&self.primary);
         let is_variant = key != self.primary;
         let tags = sheet.tags.iter().map(Vec::as_slice);
@@ -181,7 +181,7 @@ impl Place {
         let stored = store.set(New {
             key,
             value: body,
-            meta: sheet.meta.clone(),
+            meta: &sheet.meta,
             life: sheet.life,
             tags: &tags,
             lease,
@@ -197,14 +197,14 @@ impl Place {
         request: &Request,
         lease: Option<u64>,
         sheet: &Sheet,
-        body: Bytes,
+        body: &[u8],
     ) -> bool {
         let names = sheet.names.iter().map(Vec::as_slice);
         let variant = key::variant(&self.primary, request.fields(), names);
         if !self.put_at(store, &variant, None, sheet, body) {
             return false;
         }
-        let told = self.tell(store, kept::variants(&sheet.names), VARIANTS, &sheet.tags, lease);
+        let told = self.tell(store, &kept::variants(&sheet.names), VARIANTS, &sheet.tags, lease);
         if !told {
             store.remove(&variant, false);
         }
@@ -217,21 +217,21 @@ impl Place {
         names.extend(sheet.names.iter().cloned());
         names.sort();
         names.dedup();
-        self.tell(store, kept::variants(&names), VARIANTS, &[], None);
+        self.tell(store, &kept::variants(&names), VARIANTS, &[], None);
     }
 
     /// Nobody need wait for this one: nothing that is said here could be stored.
     pub(super) fn put_pass(&self, store: &Store, permit: Permit) {
         if let (Permit::Lease(lease), None, None) = (permit, &self.hit, &self.names) {
-            self.tell(store, kept::pass(), PASS, &[], Some(lease));
+            self.tell(store, kept::PASSED, PASS, &[], Some(lease));
         }
     }
 
-    fn tell(&self, store: &Store, meta: Bytes, life: Lifetime, tags: &[Vec<u8>], lease: Option<u64>) -> bool {
+    fn tell(&self, store: &Store, meta: &[u8], life: Lifetime, tags: &[Vec<u8>], lease: Option<u64>) -> bool {
         let tags: Vec<_> = tags.iter().map(Vec::as_slice).collect();
         let stored = store.set(New {
             key: &self.primary,
-            value: Bytes::new(),
+            value: &[],
             meta,
             life,
             tags: &tags,

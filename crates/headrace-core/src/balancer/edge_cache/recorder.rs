@@ -126,14 +126,6 @@ impl Recording<'_> {
     }
 }
 
-/// A body without the room around it, which the store would not count.
-fn exact(body: BytesMut) -> Bytes {
-    match body.capacity() > body.len() + body.len() / 8 {
-        true => Bytes::copy_from_slice(&body),
-        false => body.freeze(),
-    }
-}
-
 impl<'a, X: Exchange> Recorder<'a, X> {
     pub(super) fn new(inner: &'a mut X, errand: Errand<'a>) -> Self {
         Self {
@@ -231,7 +223,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
             let errand = &self.errand;
             let Recording { sheet, body, .. } = recording;
             let (store, request) = (&errand.edge.store, self.inner.request());
-            errand.place.put(store, request, errand.permit, &sheet, exact(body));
+            errand.place.put(store, request, errand.permit, &sheet, &body);
         }
     }
 
