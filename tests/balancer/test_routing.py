@@ -28,7 +28,17 @@ def test_a_route_is_read(text, rule):
     assert parse_rule(text) == rule
 
 
-@pytest.mark.parametrize("text", ["", "/api", "/api=", "=", "/a b=c", "/api=a/b", "/api==x"])
+@pytest.mark.parametrize(("text", "cached"), [("/a=b;cache", True), ("/a=b;no-cache", False), ("/a=b", None)])
+@pytest.mark.parametrize("default", [True, False])
+def test_a_route_has_the_cache_where_it_or_the_setting_says_so(text, cached, default):
+    assert parse_rule(text, cached=default).cached == (default if cached is None else cached)
+
+
+def test_the_route_of_everything_else_has_the_cache_where_the_setting_says_so(time):
+    assert [rule.cached for rule in Planner([], 30, time.clock, cached=True).rules] == [True]
+
+
+@pytest.mark.parametrize("text", ["/a=b;", "/a=b;cached", "", "/api", "/api=", "=", "/a b=c", "/api=a/b", "/api==x"])
 def test_a_route_that_makes_no_sense_is_refused(text):
     with pytest.raises(UsageError, match="route"):
         parse_rule(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from headrace._core import Route, Tls
@@ -61,6 +63,8 @@ def play(edge, authority, app: App, step: Step, path: str, speak) -> None:
         assert bytes(response.body) == body
     for name, value in step.told.items():
         assert response[name] == value
+    for name, pattern in step.like.items():
+        assert re.fullmatch(pattern, response[name]), response[name]
     assert not [name for name in step.untold if name in response]
 
 

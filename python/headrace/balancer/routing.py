@@ -13,7 +13,7 @@ from headrace.errors import UsageError
 
 DEFAULT_SERVICE = "default"
 RULE = re.compile(
-    r"(?P<host>[^/=\s]*)(?P<path>/[^=\s]*)?=(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)(,(?P<cache>cache|no-cache))?"
+    r"(?P<host>[^/=\s]*)(?P<path>/[^=\s]*)?=(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)(;(?P<cache>cache|no-cache))?"
 )
 
 
@@ -49,7 +49,7 @@ class Plan:
 
 
 def parse_rule(text: str, *, cached: bool = False) -> Rule:
-    """Read `"example.org/shop=shop"`, `"/api=api,no-cache"` or `"example.org=site,cache"`. Raises `UsageError`.
+    """Read `"example.org/shop=shop"`, `"/api=api;no-cache"` or `"example.org=site;cache"`. Raises `UsageError`.
 
     `cached` holds where the route itself does not say.
     """

@@ -130,7 +130,7 @@ class BalancerSettings(ForwardingOptions, ClientLimits):
     policy: Annotated[str, one_of("round-robin", "least-loaded"), "how a server is picked"] = "round-robin"
     servers: Annotated[tuple[str, ...], TEXTS, "app servers that don't register themselves: http://127.0.0.1:3000"] = ()
     routes: Annotated[
-        tuple[str, ...], TEXTS, 'what goes where, first match first: "example.org/shop=shop"; "/assets=web,cache"'
+        tuple[str, ...], TEXTS, 'what goes where, first match first: "example.org/shop=shop"; "/assets=web;cache"'
     ] = ()
     cache: Annotated[bool, SWITCHED, "answer from the edge cache what its responses allow"] = False
     lease: Annotated[float, SPAN, "a server that hasn't renewed for this long is taken out"] = 10.0
