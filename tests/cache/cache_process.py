@@ -1,15 +1,12 @@
 """`headrace cache` as a process of its own."""
 
 import contextlib
-import importlib.util
 import json
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from tests.processes import HEADRACE
 
@@ -30,8 +27,6 @@ class CacheProcess:
 
 @contextlib.contextmanager
 def cache_process(folder: Path, address: str = "127.0.0.1:0") -> Iterator[CacheProcess]:
-    if importlib.util.find_spec("headrace.cache.service") is None:
-        pytest.skip("the cache's service is not there")
     folder.mkdir(exist_ok=True)
     place = ("--address", address, "--admin", "127.0.0.1:0", "--plain", "--json")
     command = (*HEADRACE, "cache", *place, "--token", TOKEN, "--state", str(folder / "state"))

@@ -42,6 +42,8 @@ SCENARIO, one or more of these, or all:
   logs-rate                as many of them as one core takes
   cache-decorator, cache-decorator-async   a call of a decorated function, its value in memory
   cache-get                a value of 1 KB at the cache server
+  cache-client, cache-client-cpu     a get of it from Python, beside redis-py
+  cache-aclient, cache-aclient-cpu   the same by 50 tasks of an event loop
 """
 DEFAULT = Effort()
 CONTESTANTS = tuple(dict.fromkeys(each.name for scenario in SCENARIOS for each in scenario.contestants))

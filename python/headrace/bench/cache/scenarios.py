@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+from headrace.bench.cache.client import CLIENT
 from headrace.bench.cache.serving import SERVING
 from headrace.bench.process import pinned
 from headrace.bench.rig import Rig
@@ -37,6 +38,7 @@ def _contestants(kind: str, peers: dict[str, Tool]) -> tuple[Contestant, ...]:
 
 CACHE = (
     *SERVING,
+    *CLIENT,
     Scenario(
         "cache-decorator",
         "A call of a decorated function, its value in memory",
