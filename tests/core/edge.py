@@ -26,10 +26,10 @@ LONG_AGO = "If-Modified-Since: Sat, 05 Nov 1994 08:49:37 GMT"
 class Step:
     """One request. `gives` are the fields of the app server's response; None: the app server is not asked.
 
-    `gets` is the client's status where that is not the app server's, or 200. `told` are fields of the client's
-    response, `like` the same by regular expressions, for what a slow machine may change, `untold` names that it has
-    not; `asked` are fields of the request that the app server gets, `unasked` names that it has not. The body is the app
-    server's, unless `body` says otherwise.
+    `gets` is the client's status where that is not the app server's, or 200. The body is the app server's, unless
+    `body` says otherwise. `told` are fields of the client's response, `like` the same by regular expressions, for what
+    a slow machine may change, `untold` names that it has not; `asked` are fields of the request that the app server
+    gets, `unasked` names that it has not.
     """
 
     gives: tuple[str, ...] | None = None
