@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::{
     Lifetime, New, Stored,
@@ -102,22 +102,17 @@ impl Server {
         let body = self
             .read(exchange, self.shared.options.max_batch, batch_too_large)
             .await?;
-        let operations = batch::read(&body).map_err(misunderstood)?;
+        let outcome = self.answer_batch(exchange, &body).await;
+        self.thread.buffers.give(body);
+        outcome
+    }
+
+    async fn answer_batch(&self, exchange: &mut impl Exchange, body: &[u8]) -> Result<(), Stop> {
+        let operations = batch::read(body).map_err(misunderstood)?;
         begin(exchange, batch::KIND);
         let mut out = BytesMut::new();
         for operation in &operations {
-            let value = match operation {
-                Operation::Invalidate {
-                    target: Target::Prefix(prefix),
-                    soft,
-                } => {
-                    let count = self.invalidate_prefix(exchange, prefix.to_vec(), *soft).await?;
-                    batch::invalidated(count, &mut out);
-                    None
-                }
-                _ => perform(&self.shared.store, operation, &mut out),
-            };
-            match value {
+            match self.perform(exchange, operation, &mut out).await? {
                 Some(value) if value.len() > GATHER => {
                     write(exchange, &out.split()).await?;
                     write_shared(exchange, value).await?;
@@ -134,9 +129,27 @@ impl Server {
             }
         }
         write(exchange, &out).await?;
-        finish(exchange).await?;
-        self.thread.buffers.give(body);
-        Ok(())
+        finish(exchange).await
+    }
+
+    /// Does one of them and appends its answer; the value, if there is one, belongs behind it.
+    async fn perform(
+        &self,
+        exchange: &mut impl Exchange,
+        operation: &Operation<'_>,
+        out: &mut BytesMut,
+    ) -> Result<Option<Bytes>, Stop> {
+        match operation {
+            Operation::Invalidate {
+                target: Target::Prefix(prefix),
+                soft,
+            } => {
+                let count = self.invalidate_prefix(exchange, prefix.to_vec(), *soft).await?;
+                batch::invalidated(count, out);
+                Ok(None)
+            }
+            _ => Ok(perform(&self.shared.store, operation, out)),
+        }
     }
 
     /// A body of at most so many bytes; refused unread where its length says that it has more.
