@@ -827,8 +827,8 @@ class Store:
 
     A value larger than `max_value` bytes is refused; 0: a quarter of what a shard may hold. `shards` are locks, 0: by
     cores. A thread gives memory of the expired back; it does not survive a fork, and neither should the store: make
-    another one. Keys, tags and prefixes are text (as UTF-8) or bytes, times are seconds. Only `wait` and
-    `invalidate_prefix` take their time, and let go of the GIL.
+    another one. Keys, tags and prefixes are text (as UTF-8) or bytes, times are seconds. Only `wait`, `save`, `load`
+    and `invalidate_prefix` take their time, and let go of the GIL.
 
         store = Store(max_bytes=64 << 20)
         store.set("post:3", b"...", 600, 3600, ["posts"])
@@ -879,6 +879,15 @@ class Store:
 
     def invalidate_prefix(self, prefix: str | bytes, *, soft: bool = False) -> int:
         """The same for all whose key begins so (``""``: all); at once, but the count takes a look at every key."""
+
+    def save(self, path: str | PathLike[str]) -> int:
+        """Writes all that may still be used to a file; how many. Raises `OSError`, and leaves the file as it was."""
+
+    def load(self, path: str | PathLike[str]) -> int:
+        """Takes in what was saved and removes the file; how many may still be used. No file: 0.
+
+        Raises `CoreError`: it is damaged or of another program; it was moved to ``PATH.damaged``, nothing was taken.
+        """
 
     def stats(self) -> dict[str, int]:
         """What there is: `entries`, `bytes`, `max_bytes`; and what happened, as counts.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace._core import Store
+from headrace._core import CoreError, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_what_is_set_is_found_under_text_and_its_bytes() -> None:
@@ -80,3 +84,28 @@ def test_a_lifetime_is_a_number_of_seconds(seconds: float) -> None:
 def test_keys_are_text_or_bytes() -> None:
     with pytest.raises(TypeError, match="str or bytes"):
         Store().get(1)  # type: ignore[arg-type]
+
+
+def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
+    store = Store()
+    store.set("a", b"1", 60, tags=["t"])
+    assert store.save(tmp_path / "cache") == 1
+    other = Store()
+    assert other.load(tmp_path / "cache") == 1
+    found = other.get("a")
+    assert found is not None
+    assert found[0] == b"1"
+    assert other.invalidate_tag("t") == 1
+
+
+def test_a_damaged_file_is_set_aside_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    path.write_bytes(b"x" * 100)
+    with pytest.raises(CoreError, match=r"was not saved by this cache; it is now .*cache\.damaged"):
+        Store().load(path)
+    assert (tmp_path / "cache.damaged").exists()
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        Store().save(tmp_path / "missing" / "cache")

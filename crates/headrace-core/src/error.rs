@@ -12,6 +12,8 @@ pub enum Error {
     Table(String),
     /// A journal that cannot be opened, or a note that cannot be kept in it.
     Journal(String),
+    /// A file of saved entries that cannot be used.
+    Cache(String),
     /// Anything else the engine could not do.
     Engine(String),
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Error {
             | Self::Tls(message)
             | Self::Table(message)
             | Self::Journal(message)
+            | Self::Cache(message)
             | Self::Engine(message) => f.write_str(message),
         }
     }

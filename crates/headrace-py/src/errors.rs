@@ -41,7 +41,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
         Error::Tls(message) => TlsError::new_err(message),
         Error::Table(message) => TableError::new_err(message),
         Error::Journal(message) => JournalError::new_err(message),
-        Error::Engine(message) => CoreError::new_err(message),
+        Error::Cache(message) | Error::Engine(message) => CoreError::new_err(message),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Calls that take a moment keep the GIL: letting go of it would cost more than they do. The janitor never takes it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use headrace_core::cache::{self, Hit, Leased, Lifetime, New, Options, Stored};
 use pyo3::{
@@ -11,7 +11,7 @@ use pyo3::{
     types::{PyBytes, PyString},
 };
 
-use crate::errors::seconds;
+use crate::errors::{raise, seconds};
 
 /// Value, age, fresh for, stale for, version.
 type Found<'py> = (Bound<'py, PyBytes>, f64, f64, f64, u64);
@@ -116,6 +116,16 @@ impl Store {
         let py = prefix.py();
         let prefix = name(prefix)?;
         Ok(py.detach(|| self.inner.invalidate_prefix(prefix, soft)))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+        Ok(py.detach(|| self.inner.save(&path))?)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
+    fn load(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+        py.detach(|| self.inner.load(&path)).map_err(raise)
     }
 
     fn stats(&self) -> HashMap<&'static str, u64> {

@@ -5,7 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use slab::Slab;
 
-use super::{Hit, Lifetime, New, clock::nanoseconds, order::Entries};
+use super::{
+    Hit, Lifetime, New,
+    clock::nanoseconds,
+    order::{Entries, MOST_USES},
+    snapshot::Record,
+};
 
 /// What an entry takes beside its bytes: itself, its places in the table, the order and the wheel, with the room that growing
 /// vectors hold in reserve, and the allocator's rounding.
@@ -59,6 +64,29 @@ impl Entry {
             self.end -= self.fresh_until - at;
             self.fresh_until = at;
         }
+    }
+
+    /// For a file; times as of `now`.
+    pub(super) fn record(&self, now: u64) -> Record<'_> {
+        let (key, rest) = self.block.split_at(self.key as usize);
+        let (meta, value) = rest.split_at(self.meta as usize);
+        Record {
+            key,
+            meta,
+            value,
+            version: self.version,
+            uses: self.uses,
+            age: now.saturating_sub(self.stored),
+            fresh_for: self.fresh_until.saturating_sub(now),
+            left: self.end.saturating_sub(now),
+        }
+    }
+
+    /// It is from a file, and `age` old.
+    pub(super) fn restore(&mut self, record: &Record<'_>, age: u64) {
+        self.version = record.version;
+        self.uses = record.uses.min(MOST_USES);
+        self.stored = self.stored.saturating_sub(age);
     }
 
     pub(super) fn is_fresh(&self, now: u64) -> bool {

@@ -104,10 +104,18 @@ impl Marks {
     }
 
     /// An entry whose mark of this tag is not up to date.
-    pub(super) fn outdated(&self, tag: &Arc<Tag>) -> Option<u32> {
+    pub(super) fn outdated(&self, tag: &Tag) -> Option<u32> {
         let home = self.tags.get(&*tag.name)?;
         let mark = &self.all[self.rings.oldest(home.anchor)? as usize];
-        (mark.epochs != tag.epochs()).then_some(mark.slot)
+        // The mark's tag, not the one asked for: that may have left, and another one come under its name.
+        (mark.epochs != mark.tag.epochs()).then_some(mark.slot)
+    }
+
+    /// The names of an entry's tags.
+    pub(super) fn names(&self, first: u32) -> Vec<&[u8]> {
+        let known = |index: u32| (index != NONE).then(|| &self.all[index as usize]);
+        let marks = std::iter::successors(known(first), |mark| known(mark.next));
+        marks.map(|mark| &*mark.tag.name).collect()
     }
 
     fn mark(&mut self, tags: &Tags, slot: u32, name: &[u8], next: u32) -> u32 {

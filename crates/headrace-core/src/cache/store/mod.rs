@@ -3,7 +3,8 @@
 //! Reading order: this file (what goes in and comes out), `shards.rs` (the calls), `shard.rs` (what one lock guards). Pure,
 //! each tested by itself: `order.rs` with `ghost.rs` (who has to go), `wheel.rs` (whose time is over), both on `rings.rs`.
 //! Invalidation: `invalidations.rs` (what happened when), `tags.rs` (the tags' epochs), `marks.rs` (which entries have a tag).
-//! Beside them `leases.rs` (one computes, others wait), `changes.rs` (what near caches follow), `janitor.rs` (memory back).
+//! Beside them `leases.rs` (one computes, others wait), `changes.rs` (what near caches follow), `janitor.rs` (memory back),
+//! `snapshot.rs` (from one process to the next).
 
 mod changes;
 mod clock;
@@ -17,6 +18,7 @@ mod order;
 mod rings;
 mod shard;
 mod shards;
+mod snapshot;
 mod tags;
 mod wheel;
 

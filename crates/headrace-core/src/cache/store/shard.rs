@@ -19,6 +19,7 @@ use super::{
     leases::{Leases, Waiting},
     marks::{Marks, Verdict},
     order::{MOST_USES, Order},
+    snapshot::Record,
     tags::{Tag, Tags},
     wheel::{Step, Wheel},
 };
@@ -192,6 +193,49 @@ impl Shard {
         more
     }
 
+    /// Gives each entry in `slots` that may be used, with its tags, times as of `now`; false as `search` does.
+    pub(super) fn export<E>(
+        &mut self,
+        shared: &Shared,
+        slots: std::ops::Range<usize>,
+        now: u64,
+        each: &mut impl FnMut(Record<'_>, Vec<&[u8]>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let more = slots.end < self.entries.capacity();
+        let at = shared.clock.now();
+        for slot in slots {
+            if self.entries.contains(slot) && self.settle(shared, slot as u32, at) {
+                let entry = &self.entries[slot];
+                each(entry.record(now), self.marks.names(entry.marks))?;
+            }
+        }
+        Ok(more)
+    }
+
+    /// Takes in an entry from a file, which is `age` old; false: something newer is there.
+    pub(super) fn take_in(
+        &mut self,
+        shared: &Shared,
+        key: Key<'_>,
+        new: &New<'_>,
+        record: &Record<'_>,
+        age: u64,
+        block: Block,
+    ) -> bool {
+        let now = shared.clock.now();
+        if self.live(shared, key, now).is_some() {
+            return false;
+        }
+        let cost = block.cost() as u32;
+        let mut entry = Entry::new(block, key.print(), record.version, now, new.life);
+        entry.restore(record, age);
+        entry.seen = shared.invalidations.last();
+        entry.marks = self.marks.put(&shared.tags, self.entries.vacant_key() as u32, new.tags);
+        self.insert(entry, cost);
+        self.make_room(shared);
+        true
+    }
+
     /// One step of giving back what expired; false: there is nothing more.
     pub(super) fn expire(&mut self, shared: &Shared, now: u64) -> bool {
         if self.leases.expire(now) {
@@ -208,7 +252,7 @@ impl Shard {
     }
 
     /// One step of bringing entries up to date that have this tag; false: all are.
-    pub(super) fn sweep(&mut self, shared: &Shared, tag: &Arc<Tag>) -> bool {
+    pub(super) fn sweep(&mut self, shared: &Shared, tag: &Tag) -> bool {
         let Some(slot) = self.marks.outdated(tag) else {
             return false;
         };
@@ -255,7 +299,7 @@ impl Shard {
     fn settle(&mut self, shared: &Shared, slot: u32, now: u64) -> bool {
         let entry = &self.entries[slot as usize];
         let last = shared.invalidations.last();
-        if now < entry.end && (entry.seen == last || self.compare(shared, slot, last)) {
+        if now < entry.end && (entry.seen == last || self.compare(shared, slot, last, now)) {
             // A soft invalidation may have brought the end nearer.
             if now < self.entries[slot as usize].end {
                 return true;
@@ -269,17 +313,20 @@ impl Shard {
         false
     }
 
-    /// Compares an entry with the invalidations up to `last`; false: it is invalid.
-    fn compare(&mut self, shared: &Shared, slot: u32, last: u64) -> bool {
+    /// Compares an entry with the invalidations up to `last`; false: it is over or invalid.
+    fn compare(&mut self, shared: &Shared, slot: u32, last: u64, now: u64) -> bool {
         let entry = &self.entries[slot as usize];
-        let verdict = self.marks.judge(entry.marks);
-        match verdict {
+        match self.marks.judge(entry.marks) {
             Verdict::Valid => {}
             Verdict::Soft(at) => self.soften(slot, at),
             Verdict::Dead => return false,
         }
         let entry = &self.entries[slot as usize];
         for rule in shared.invalidations.rules(entry.seen, entry.key()) {
+            // A rule hits and counts what lives; without a stale time, softened is over.
+            if self.entries[slot as usize].end <= now {
+                return false;
+            }
             rule.hits.fetch_add(1, SeqCst);
             match rule.soft {
                 Some(at) => self.soften(slot, at),

@@ -19,6 +19,7 @@ use super::{
     invalidations::Invalidations,
     janitor::{self, Bell},
     shard::{Key, Shard, Shared},
+    snapshot::Record,
     tags::{Tag, Tags},
 };
 
@@ -49,6 +50,13 @@ pub struct Store {
 impl Store {
     /// An empty one, with a thread that gives memory back; dropping the last `Arc` ends both.
     pub fn new(options: Options) -> Arc<Self> {
+        let store = Arc::new(Self::alone(options));
+        janitor::start(&store, Arc::clone(&store.bell));
+        store
+    }
+
+    /// One without a thread: memory comes back when it is told to.
+    pub(super) fn alone(options: Options) -> Self {
         let shards = shards(&options);
         let max_bytes = options.max_bytes / shards as u64;
         let hasher = RandomState::new();
@@ -56,8 +64,7 @@ impl Store {
         let version = hasher.hash_one("version") >> 1;
         let now = options.clock.now();
         let shard = |index| Mutex::new(Shard::new(max_bytes, now, version + index as u64, shards as u64));
-        let bell = Arc::new(Bell::default());
-        let store = Arc::new(Self {
+        Self {
             shards: (0..shards).map(shard).collect(),
             shared: Shared {
                 clock: options.clock,
@@ -72,11 +79,9 @@ impl Store {
             },
             max_entry: max_bytes,
             swept: Mutex::default(),
-            bell: Arc::clone(&bell),
+            bell: Arc::new(Bell::default()),
             asleep: AtomicBool::new(false),
-        });
-        janitor::start(&store, bell);
-        store
+        }
     }
 
     /// The value, never one whose time is over; one with `fresh_for` zero is stale.
@@ -88,7 +93,7 @@ impl Store {
     /// Stores a value in place of the one before, and ends the key's lease.
     pub fn set(&self, new: New<'_>) -> Stored {
         let key = self.key(new.key);
-        let fits = |block: &Block| block.cost() <= self.max_entry && new.value.len() as u64 <= self.max_value;
+        let fits = |block: &Block| self.fits(&new, block);
         let Some(block) = Block::new(&new).filter(fits) else {
             self.shard(key).refuse(&self.shared, key);
             return Stored::TooLarge;
@@ -183,6 +188,34 @@ impl Store {
     /// Follows them from the change with number `next` on; where that is gone, its first `take` says so.
     pub fn follow_from(&self, next: u64) -> Follower {
         self.shared.changes.follow(Some(next))
+    }
+
+    /// Gives every entry that may be used, with its tags, under one lock after another.
+    pub(super) fn export<E>(&self, each: &mut impl FnMut(Record<'_>, Vec<&[u8]>) -> Result<(), E>) -> Result<(), E> {
+        let now = self.shared.clock.now();
+        for index in 0..self.shards.len() {
+            let mut slot = 0;
+            while self.lock(index).export(&self.shared, slot..slot + STEPS, now, each)? {
+                slot += STEPS;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in an entry from a file; whether it did.
+    pub(super) fn take_in(&self, new: &New<'_>, record: &Record<'_>, age: u64) -> bool {
+        let key = self.key(new.key);
+        let fits = |block: &Block| self.fits(new, block);
+        let Some(block) = Block::new(new).filter(fits) else {
+            return false;
+        };
+        let taken = self.shard(key).take_in(&self.shared, key, new, record, age, block);
+        self.wake();
+        taken
+    }
+
+    fn fits(&self, new: &New<'_>, block: &Block) -> bool {
+        block.cost() <= self.max_entry && new.value.len() as u64 <= self.max_value
     }
 
     /// Gives back what is over or invalid, in small steps; whether nothing is left that could need it.
