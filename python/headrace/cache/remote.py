@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -45,6 +46,7 @@ class Remote:
             self._client = self._make()
         except (_core.CoreError, ValueError) as error:
             raise UsageError(str(error)) from error
+        self._lock = threading.Lock()  # of event loops that begin at once
         self._flows: dict[asyncio.AbstractEventLoop, _core.CacheFlow | None] = {}
 
     def get(self, key: str) -> Found | None:
@@ -192,15 +194,15 @@ class Remote:
 
     def _begun(self, loop: asyncio.AbstractEventLoop) -> _core.CacheFlow | None:
         """The flow of an event loop; None for a loop that can't watch a descriptor, whose calls go to threads."""
-        self._flows = {other: flow for other, flow in self._flows.items() if not other.is_closed()}
-        flow = _core.CacheFlow(self._client)
+        flow: _core.CacheFlow | None = _core.CacheFlow(self._client)
         try:
             loop.add_reader(flow.fileno(), flow.drain)
         except NotImplementedError:
-            self._flows[loop] = None
-        else:
+            flow = None
+        with self._lock:
+            self._flows = {other: known for other, known in self._flows.items() if not other.is_closed()}
             self._flows[loop] = flow
-        return self._flows[loop]
+        return flow
 
     def _meant(self, error: Exception) -> CacheError:
         kind = next(kind for raised, kind in ERRORS if isinstance(error, raised))
