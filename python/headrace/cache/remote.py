@@ -194,9 +194,10 @@ class Remote:
 
     def _begun(self, loop: asyncio.AbstractEventLoop) -> _core.CacheFlow | None:
         """The flow of an event loop; None for a loop that can't watch a descriptor, whose calls go to threads."""
-        flow: _core.CacheFlow | None = _core.CacheFlow(self._client)
+        begun = _core.CacheFlow(self._client)
+        flow: _core.CacheFlow | None = begun
         try:
-            loop.add_reader(flow.fileno(), flow.drain)
+            loop.add_reader(begun.fileno(), begun.drain)
         except NotImplementedError:
             flow = None
         with self._lock:
