@@ -96,3 +96,24 @@ def test_two_signals_end_it_at_once(tmp_path):
 def test_it_is_told_to_the_central_log(tmp_path):
     with cache(tmp_path, "--logs", "http://127.0.0.1:1", plain=True) as service:
         assert service.put("a", b"value").status_code == 204
+
+
+def test_values_are_kept_over_a_restart_where_that_is_asked_for(tmp_path):
+    snapshot = tmp_path / "snapshot"
+    with cache(tmp_path, "--snapshot", str(snapshot)) as service:
+        service.put("a", b"value", **{"Cache-Tags": "t"})
+        assert service.stop() == 0
+    assert snapshot.stat().st_mode & 0o077 == 0, "others cannot read it"
+    with cache(tmp_path, "--snapshot", str(snapshot)) as service:
+        assert service.get("a").content == b"value"
+        assert not snapshot.exists(), "it is good for one start"
+        assert service.public.post("/invalidate", params={"tag": "t"}).json() == {"invalidated": 1}
+
+
+def test_a_damaged_snapshot_is_set_aside(tmp_path):
+    snapshot = tmp_path / "snapshot"
+    snapshot.write_bytes(b"nonsense")
+    with cache(tmp_path, "--snapshot", str(snapshot)) as service:
+        assert service.get("a").status_code == 404
+        assert "damaged" in service.log()
+    assert (tmp_path / "snapshot.damaged").read_bytes() == b"nonsense"

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
@@ -10,6 +11,7 @@ from headrace import _core
 from headrace.cache.admin import Admin
 from headrace.cache.core import open_store, server_options
 from headrace.cache.metrics import StoreCollector
+from headrace.cache.snapshot import restore, save
 from headrace.service.access import Access
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import Shown
@@ -41,16 +43,19 @@ def assemble(settings: "CacheSettings", credentials: Shown, token: str) -> "Serv
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     options, tls = server_options(settings, token), credentials.tls()
     store = open_store(settings)
+    if settings.snapshot:
+        restore(store, settings.snapshot)
     server = _core.CacheServer(store, options)
     engine = _core.Engine(threads=settings.threads, limits=client_limits(settings))
 
-    stop = Stop(at_once=at_once(engine, asyncio.Event()))
+    hurry = asyncio.Event()
+    stop = Stop(at_once=at_once(engine, hurry))
     collector = StoreCollector(engine.counters, store.stats)
     access = Access(token, credentials.names, open=settings.open)
     admin = Admin(engine.counters, store.stats, collector, access, ready=lambda: not stop.asked.is_set())
     port = AdminPort(admin.app(), settings.admin, credentials.admin, credentials.ca)
     front = Front.opened(engine, server, settings.address, tls, port, credentials, stop)
-    return Service(front, settings.drain)
+    return Service(front, store, settings.snapshot, hurry, settings.drain)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,9 @@ class Service:
     """The parts that run, and how they begin and end."""
 
     front: Front
+    store: _core.Store
+    snapshot: Path | None
+    hurry: asyncio.Event
     drain: float
 
     async def run(self, announce: Announce) -> None:
@@ -65,4 +73,6 @@ class Service:
         await self.front.serve(announce, [], self._finish, drain=self.drain, hint=LOST)
 
     async def _finish(self, _left: float) -> None:
-        """What is kept goes with the process."""
+        """What is kept is written down where that is asked for, and nobody is in a hurry."""
+        if self.snapshot and not self.hurry.is_set():
+            await asyncio.to_thread(save, self.store, self.snapshot)

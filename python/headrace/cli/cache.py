@@ -13,7 +13,7 @@ from headrace.settings.values import show_size
 @click.command(
     epilog=examples(
         "headrace cache",
-        "headrace cache --max-bytes 2g --max-value 32m",
+        "headrace cache --max-bytes 2g --snapshot /var/lib/shop/cache",
         "headrace cache --address 127.0.0.1:5000 --plain --open",
     )
 )
@@ -22,6 +22,7 @@ from headrace.settings.values import show_size
 @click.option("--open", is_flag=True, default=None, help="Ask no token; with an address on loopback only.")
 @click.option("--max-bytes", metavar="SIZE", help="Memory for what is kept.  [default: 256 MiB]")
 @click.option("--max-value", metavar="SIZE", help="Largest value.  [default: 8 MiB]")
+@click.option("--snapshot", metavar="FILE", help="Keeps values from a stop to the next start.")
 @click.option("--drain", metavar="TIME", help="Longest time to finish at a stop.  [default: 30s]")
 @click.option("--logs", metavar="URL", help="Log to this collector, too, e.g. https://127.0.0.1:6000.")
 @common_options

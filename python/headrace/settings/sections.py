@@ -194,6 +194,9 @@ class CacheSettings(ClientLimits):
     max_value: Annotated[int, BYTE_SIZE, "largest value"] = 8388608
     max_batch: Annotated[int, BYTE_SIZE, "largest body of a batch"] = 33554432
     max_reading: Annotated[int, BYTE_SIZE, "bytes of all bodies that are being read at once"] = 268435456
+    snapshot: Annotated[
+        Path | None, PATH, "a file that keeps the values from a stop to the next start; unset: none"
+    ] = None
     drain: Annotated[float, SPAN, "longest time to finish requests, once a stop was asked for"] = 30.0
 
 

@@ -1,0 +1,35 @@
+"""What is kept over a restart, where that is asked for.
+
+A snapshot is good for one start, and is removed when it is read. Once the service runs values are invalidated, and
+after a crash nobody knows which: an old snapshot would bring them back.
+"""
+
+import logging
+from pathlib import Path
+
+from headrace import _core
+from headrace.errors import OperationError
+from headrace.state import reason
+
+log = logging.getLogger(__name__)
+
+
+def restore(store: _core.Store, path: Path) -> None:
+    """Fills `store` from the snapshot at `path`, if there is one. Raises `OperationError` where it can't be read."""
+    try:
+        count = store.load(path)
+    except _core.CoreError as error:
+        log.warning("the cache begins empty: %s", error)
+    except OSError as error:
+        raise OperationError(f"cannot read the snapshot {path}: {reason(error)}") from error
+    else:
+        log.info("values of before: %d", count)
+
+
+def save(store: _core.Store, path: Path) -> None:
+    """Writes a snapshot of `store` to `path`; that it can't be is told, and ends nothing."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.info("values that are kept for the next start: %d", store.save(path))
+    except OSError as error:
+        log.warning("the snapshot %s cannot be written, the next start begins empty: %s", path, reason(error))
