@@ -48,9 +48,13 @@ def find(collector, **wanted):
 
 @pytest.fixture
 def balancer(collector, start):
+    return balance(collector, start)
+
+
+def balance(collector, start, *flags):
     process = start(
         *("balancer", "balance", "--address", "127.0.0.1:0", "--plain", "--admin", "127.0.0.1:0"),
-        *("--logs", collector.url, "--access-log"),
+        *("--logs", collector.url, "--access-log", *flags),
     )
     process.url = process.wait_for_line("balancer ready").split()[-1]
     process.admin = re.search(r"admin port: (\S+)", process.err.read_text())[1]
@@ -80,6 +84,18 @@ def test_registrations_drains_and_requests_are_told(collector, start, balancer, 
     assert app.stop() == 0
     drained = [entry["Message"] for entry in collector.entries if " is draining: " in entry["Message"]]
     assert drained
+
+
+def test_requests_tell_what_the_edge_cache_did(collector, start, tmp_path):
+    balancer = balance(collector, start, "--cache")
+    (tmp_path / "shop.py").write_text(APP.replace("[]", '[(b"cache-control", b"max-age=600")]'))
+    app = start("app", "serve", "shop:app", "--plain", "--port", "0", "--balancer", balancer.admin)
+    app.wait_for_line("app ready")
+    find(collector, Source="load balancer", Level="INFO")
+    until(lambda: httpx.get(f"{balancer.url}/ready").status_code == 200 or None, what="an app server")
+    for result in ("miss", "hit"):
+        assert httpx.get(f"{balancer.url}/page").status_code == 200
+        find(collector, Message="GET /page: 200", cache=result)
 
 
 def test_a_failed_request_is_told_with_its_reason(collector, start, balancer):

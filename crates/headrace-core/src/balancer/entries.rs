@@ -33,16 +33,20 @@ struct Facts<'a> {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a str>,
 }
 
 impl Entries {
-    /// A request was answered, by whomever; status 0 where the client was gone.
+    /// A request was answered, by whomever; status 0 where the client was gone. `cache`: what the edge cache did, if it was
+    /// asked.
     #[cold]
-    pub(super) fn access(&self, exchange: &impl Exchange, hop: &Hop<'_>, took: Duration) {
+    pub(super) fn access(&self, exchange: &impl Exchange, hop: &Hop<'_>, took: Duration, cache: Option<&str>) {
         let status = exchange.status();
         let facts = Facts {
             status: Some(status),
             seconds: Some(took.as_micros() as f64 / 1e6),
+            cache,
             ..Facts::default()
         };
         self.put("INFO", exchange, hop, &format!("{status}"), facts);

@@ -55,19 +55,19 @@ const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
     let began = Instant::now();
     let id = [local.thread.random(), local.thread.random()];
-    let ended = match answer(local, exchange, id, began).await {
-        Ok(ended) => ended,
+    let (ended, cache) = match answer(local, exchange, id, began).await {
+        Ok(answered) => answered,
         Err(stop) => {
             if let Stop::Refuse(problem) = stop {
                 refuse(local, exchange, id, problem);
                 rare(problem.send(exchange, local.balancer.options.server.as_deref())).await;
             }
-            Instant::now()
+            (Instant::now(), None)
         }
     };
     local.thread.counters().latency.record(ended - began);
     if let Some(entries) = local.balancer.entries.get().filter(|entries| entries.access) {
-        entries.access(exchange, &hop(local, exchange, id), ended - began);
+        entries.access(exchange, &hop(local, exchange, id), ended - began, cache);
     }
 }
 
@@ -107,19 +107,23 @@ impl From<Problem> for Stop {
     }
 }
 
-/// Answers a request that came at `began`; when that was done.
+/// Answers a request that came at `began`; when that was done, and what the edge cache had to do with it.
 async fn answer(
     local: &Rc<Local>,
     exchange: &mut impl Exchange,
     id: [u64; 2],
     began: Instant,
-) -> Result<Instant, Stop> {
+) -> Result<(Instant, Option<&'static str>), Stop> {
     let destination = admit(local, exchange)?;
     match local.balancer.edge() {
         Some(edge) if destination.cached => {
-            rare(edge_cache::answer(local, edge, exchange, id, began, destination)).await
+            let answered = rare(edge_cache::answer(local, edge, exchange, id, began, destination)).await;
+            answered.map(|(ended, result)| (ended, Some(result)))
         }
-        _ => by_server(local, exchange, id, began, destination).await,
+        _ => {
+            let ended = by_server(local, exchange, id, began, destination).await;
+            ended.map(|ended| (ended, None))
+        }
     }
 }
 

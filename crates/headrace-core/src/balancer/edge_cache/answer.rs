@@ -74,6 +74,9 @@ enum Fetched {
     Another,
 }
 
+/// When an answer was done, and what it was: `hit`, `stale`, `revalidated` or `miss`.
+type Ended = (Instant, &'static str);
+
 /// Answers a request from the store, from a server, or from both.
 pub(in super::super) async fn answer(
     local: &Rc<Local>,
@@ -82,7 +85,7 @@ pub(in super::super) async fn answer(
     id: [u64; 2],
     began: Instant,
     destination: Destination,
-) -> Result<Instant, Stop> {
+) -> Result<Ended, Stop> {
     let visit = Visit {
         local,
         edge,
@@ -150,7 +153,7 @@ impl Visit<'_> {
         key::primary(secure, host, request.target())
     }
 
-    async fn by_store(&self, exchange: &mut impl Exchange, primary: Vec<u8>) -> Result<Instant, Stop> {
+    async fn by_store(&self, exchange: &mut impl Exchange, primary: Vec<u8>) -> Result<Ended, Stop> {
         let mut waited = None;
         for _ in 0..LOOKS {
             let place = Place::find(&self.edge.store, primary.clone(), exchange.request());
@@ -161,7 +164,13 @@ impl Visit<'_> {
                     self.renew(exchange, &place);
                     return Ok(self.serve(exchange, &place, waited, None).await);
                 }
-                Reuse::Unavailable => return Err(NOT_CACHED.into()),
+                Reuse::Unavailable => {
+                    // The client wanted it so: nothing has failed that anybody should be told of.
+                    NOT_CACHED
+                        .send(exchange, self.local.balancer.options.server.as_deref())
+                        .await;
+                    return Ok((Instant::now(), "miss"));
+                }
                 Reuse::Revalidate => {}
             }
             if let Some(why) = no_flight(exchange.request(), &place) {
@@ -205,7 +214,7 @@ impl Visit<'_> {
         place: &Place,
         permit: Permit,
         collapsed: bool,
-    ) -> Result<Instant, Stop> {
+    ) -> Result<Ended, Stop> {
         let store = &self.edge.store;
         let flight = Flight {
             store,
@@ -220,7 +229,7 @@ impl Visit<'_> {
             match self.fetch(exchange, errand).await? {
                 Fetched::Done(ended) => {
                     self.local.thread.counters().cache_misses.add(1);
-                    return Ok(ended);
+                    return Ok((ended, "miss"));
                 }
                 Fetched::Another => validates = false,
                 Fetched::Stored { fresh, server_said } => {
@@ -309,7 +318,7 @@ impl Visit<'_> {
         place: &Place,
         why: Forwarded,
         collapsed: bool,
-    ) -> Result<Instant, Stop> {
+    ) -> Result<Ended, Stop> {
         self.local.thread.counters().cache_misses.add(1);
         let errand = Errand {
             why,
@@ -318,7 +327,8 @@ impl Visit<'_> {
             ..self.errand(exchange.request(), place, Permit::None, false, collapsed)
         };
         let mut recorder = Recorder::new(exchange, errand);
-        by_server(self.local, &mut recorder, self.id, self.began, self.destination).await
+        let ended = by_server(self.local, &mut recorder, self.id, self.began, self.destination).await?;
+        Ok((ended, "miss"))
     }
 
     /// Stores what is stored anew, with the fields of a 304 (RFC 9111, 4.3.4); where it then is.
@@ -341,22 +351,23 @@ impl Visit<'_> {
         place: &Place,
         waited: Option<Forwarded>,
         told: Option<CacheStatus>,
-    ) -> Instant {
+    ) -> Ended {
         let Some((head, hit)) = place.head() else {
-            return Instant::now();
+            return (Instant::now(), "miss");
         };
         let counters = self.local.thread.counters();
         let candidate = head.candidate(hit);
-        match (told, candidate.fresh_for) {
+        let (counter, result) = match (told, candidate.fresh_for) {
             (
                 Some(CacheStatus {
                     server_said: Some(304), ..
                 }),
                 _,
-            ) => counters.cache_revalidated.add(1),
-            (_, 0) => counters.cache_stale.add(1),
-            _ => counters.cache_hits.add(1),
-        }
+            ) => (&counters.cache_revalidated, "revalidated"),
+            (_, 0) => (&counters.cache_stale, "stale"),
+            _ => (&counters.cache_hits, "hit"),
+        };
+        counter.add(1);
         let told = told.unwrap_or(CacheStatus {
             forwarded: waited,
             collapsed: waited.is_some(),
@@ -368,7 +379,7 @@ impl Visit<'_> {
         };
         let sent = serve(exchange, &head, hit, told, self.name, self.local.thread.random()).await;
         counters.cache_bytes.add(sent);
-        Instant::now()
+        (Instant::now(), result)
     }
 
     /// Has a stale response renewed beside its being served, by one at a time.
