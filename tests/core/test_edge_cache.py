@@ -256,6 +256,16 @@ def test_what_is_purged_softly_is_asked_about(edge, app):
     assert edge.balancer.purge(tag="posts") == 1
 
 
+def test_a_variant_that_is_purged_softly_is_asked_about(edge, app):
+    fields = ("Vary: X-A", 'ETag: "a"', "Surrogate-Key: posts")
+    app.will_give("/", reply(b"one", FRESH, *fields))
+    edge.client().get("/", "X-A: 1")
+    edge.balancer.purge(tag="posts", soft=True)
+    app.will_give("/", b"HTTP/1.1 304 Not Modified\r\n\r\n")
+    assert edge.client().get("/", "X-A: 1").body == b"one"
+    assert app.requests("/")[-1]["if-none-match"] == '"a"'
+
+
 def test_what_was_asked_for_before_a_purge_is_not_stored_after_it(start_server, start_balancer, in_background):
     gate = Gate(reply(b"old", FRESH, "Surrogate-Key: posts"))
     server = start_server(gate)

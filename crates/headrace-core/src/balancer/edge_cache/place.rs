@@ -20,10 +20,11 @@ const PASS: Lifetime = Lifetime {
     fresh: Duration::from_secs(10),
     stale: Duration::ZERO,
 };
-/// How long it is remembered what responses to a URI vary by. Longer than most are kept; without it they are asked for anew.
+/// How long it is remembered what responses to a URI vary by. Longer than most are kept; without it they are asked for
+/// anew, so what makes a response stale leaves it there.
 const VARIANTS: Lifetime = Lifetime {
     fresh: Duration::from_secs(7 * 24 * 3600),
-    stale: Duration::ZERO,
+    stale: Duration::from_secs(7 * 24 * 3600),
 };
 
 /// The place for one request's response, and what is there.
