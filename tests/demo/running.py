@@ -12,7 +12,8 @@ import httpx
 
 from tests.processes import HEADRACE, environment, until
 
-FREE_PORTS = ("--port", "0", "--admin-port", "0", "--blog-port", "0", "--data-port", "0", "--logs-port", "0")
+PARTS = ("", "admin-", "blog-", "data-", "cache-", "logs-")
+FREE_PORTS = tuple(word for part in PARTS for word in (f"--{part}port", "0"))
 START = 60.0  # seconds; two cores may carry a lot beside it
 MARK = "HEADRACE_DEMO_MARK"
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.processes import until
 
+from .running import FREE_PORTS
+
 STEPS = 11
 
 
@@ -76,7 +78,7 @@ def test_a_killed_app_server_is_not_noticed_and_comes_back(demo):
 def test_a_data_service_that_hangs_is_a_clear_page_where_the_cache_has_nothing(demo):
     running = demo()
     with running.client() as client:
-        until(lambda: 'data-source="disk"' in client.get("/").text, 30, "list from the cache")
+        until(lambda: 'data-source="service"' in client.get("/").text, 30, "list from the cache")
         service = running.part("serve", "headrace.demo.data:app")
         stopped = [pid for pid in running.family() if os.getsid(pid) == os.getsid(service)]
         for pid in stopped:
@@ -111,9 +113,7 @@ def test_what_was_written_is_there_at_the_next_start_and_other_posts_beside_it(d
 def test_a_second_demo_on_taken_ports_says_which_and_how_to_choose_others(demo):
     first = demo()
     public = first.url.rsplit(":", 1)[1]
-    second = demo(
-        ports=("--port", public, "--admin-port", "0", "--blog-port", "0", "--data-port", "0", "--logs-port", "0")
-    )
+    second = demo(ports=(*FREE_PORTS, "--port", public))
     assert second.wait() == 1
     (line,) = second.err.read_text().splitlines()
     assert line.startswith(f"headrace: error: port {public} is taken; choose others: headrace demo --port ")

@@ -28,7 +28,7 @@ NEEDS = ("jinja2", "markdown_it", "python_multipart")
         "headrace demo                                     # https://localhost:2000",
         "headrace demo --posts ~/notes --workers 4",
         "headrace demo --check                             # a scripted visit instead",
-        "headrace demo --port 2100 --admin-port 2101 --blog-port 3100 --data-port 4100 --logs-port 6100",
+        "headrace demo --port 0 --admin-port 0 --blog-port 0 --data-port 0 --cache-port 0 --logs-port 0",
     )
 )
 @click.option("--posts", type=click.Path(path_type=Path), metavar="FOLDER", help="Show the Markdown files in FOLDER.")
@@ -59,6 +59,9 @@ NEEDS = ("jinja2", "markdown_it", "python_multipart")
     help="The data service's.",
 )
 @click.option(
+    "--cache-port", type=click.IntRange(0, 65535), metavar="N", default=5000, show_default=True, help="The cache's."
+)
+@click.option(
     "--logs-port",
     type=click.IntRange(0, 65535),
     metavar="N",
@@ -78,12 +81,13 @@ def command(
     admin_port: int,
     blog_port: int,
     data_port: int,
+    cache_port: int,
     logs_port: int,
     *,
     check: bool,
     no_browser: bool,
 ) -> None:
-    """Run a blog behind the balancer: a data service, a balancer, two app servers and a central log.
+    """Run a blog behind the balancer: a data service, a cache, a balancer, two app servers, a central log.
 
     Each is a process of its own.
 
@@ -100,7 +104,7 @@ def command(
 
     folder = posts.expanduser().resolve() if posts else OWN_POSTS
     read_posts(folder)
-    ports = settle(Ports(port, admin_port, blog_port, data_port, logs_port), host, workers)
+    ports = settle(Ports(port, admin_port, blog_port, data_port, cache_port, logs_port), host, workers)
     scene = Scene(common.state.path, ports, host, workers, folder, common.log_level)
     if not asyncio.run(_play(scene, common, check=check, browser=not no_browser)):
         click.get_current_context().exit(1)

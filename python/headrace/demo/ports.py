@@ -21,16 +21,17 @@ class Ports:
     admin: int = 2001
     blog: int = 3000
     data: int = 4000
+    cache: int = 5000
     logs: int = 6000
 
     def options(self) -> str:
         """The command line options that choose these."""
-        inner = f"--blog-port {self.blog} --data-port {self.data} --logs-port {self.logs}"
+        inner = f"--blog-port {self.blog} --data-port {self.data} --cache-port {self.cache} --logs-port {self.logs}"
         return f"--port {self.public} --admin-port {self.admin} {inner}"
 
     def all(self, workers: int) -> list[int]:
         """Each single port."""
-        return [self.public, self.admin, *range(self.blog, self.blog + workers), self.data, self.logs]
+        return [self.public, self.admin, *range(self.blog, self.blog + workers), self.data, self.cache, self.logs]
 
 
 def settle(ports: Ports, host: str, workers: int) -> Ports:
@@ -39,12 +40,13 @@ def settle(ports: Ports, host: str, workers: int) -> Ports:
     Raises `OperationError` when one is taken, and says which and how to choose others; `UsageError` for numbers that
     are too high or doubled.
     """
-    free = _row(host, workers + 4) if 0 in vars(ports).values() else 0
+    free = _row(host, workers + 5) if 0 in vars(ports).values() else 0
     chosen = Ports(
         public=ports.public or free,
         admin=ports.admin or free + 1,
-        blog=ports.blog or free + 4,
+        blog=ports.blog or free + 5,
         data=ports.data or free + 2,
+        cache=ports.cache or free + 4,
         logs=ports.logs or free + 3,
     )
     every = chosen.all(workers)
@@ -67,7 +69,7 @@ def _shifted(ports: Ports, host: str, workers: int) -> Ports:
         moved = Ports(**{name: port + step for name, port in vars(ports).items()})
         if max(moved.all(workers)) <= HIGHEST and all(_is_free(host, port) for port in moved.all(workers)):
             return moved
-    return Ports(0, 0, 0, 0, 0)
+    return Ports(0, 0, 0, 0, 0, 0)
 
 
 def _row(host: str, count: int) -> int:

@@ -1,4 +1,4 @@
-"""The demo's processes, started as in production, watched, and ended together: data service, balancer, blog, log."""
+"""The demo's processes, started as in production, watched, and ended together: the services and the blog."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,6 @@ from typing import Any, Final, final
 
 import httpx
 
-from headrace.cache.cache import Cache
 from headrace.demo.data import OWN_POSTS
 from headrace.demo.guard import Guard
 from headrace.demo.ports import Ports
@@ -60,11 +59,6 @@ class Scene:
         return self.state / "demo" / f"{name}.db"
 
     @property
-    def cache(self) -> str:
-        """What is kept of the posts, shared by all that share the posts."""
-        return f"disk://{self.state / 'demo' / f'cache-{self.database.stem}'}"
-
-    @property
     def ca(self) -> Path:
         """What vouches for all of it."""
         return self.state / "certs" / "ca.pem"
@@ -83,7 +77,8 @@ class Part:
 def parts(scene: Scene) -> list[Part]:
     """The processes of `scene`, in the order in which a request meets the last first."""
     ports, admin = scene.ports, f"https://127.0.0.1:{scene.ports.admin}"
-    data, logs = f"https://localhost:{ports.data}", f"https://127.0.0.1:{ports.logs}"
+    data = f"https://localhost:{ports.data}"
+    cache, logs = f"https://127.0.0.1:{ports.cache}", f"https://127.0.0.1:{ports.logs}"
     return [
         Part(
             "data",
@@ -107,7 +102,20 @@ def parts(scene: Scene) -> list[Part]:
                 *("--workers", str(scene.workers), "--balancer", admin, "--logs", logs),
             ),
             {f"app server {worker}": f"https://127.0.0.1:{ports.blog + worker}" for worker in range(scene.workers)},
-            {"HEADRACE_DEMO_DATA": data, "HEADRACE_DEMO_CA": str(scene.ca), "HEADRACE_CACHE_URL": scene.cache},
+            {
+                "HEADRACE_DEMO_DATA": data,
+                "HEADRACE_DEMO_CA": str(scene.ca),
+                "HEADRACE_CACHE_URL": cache,
+                "HEADRACE_HOME": str(scene.state),  # where the cache's token and authority are found
+            },
+        ),
+        Part(
+            "cache",
+            (
+                *("cache", "--address", f"127.0.0.1:{ports.cache}", "--admin", "127.0.0.1:0"),
+                *("--max-bytes", "64m", "--logs", logs),
+            ),
+            {"cache": cache},
         ),
         Part(
             "logs",
@@ -143,8 +151,7 @@ class Stage:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         try:
-            self._say("starting a data service, a balancer, a blog and a central log")
-            await self._forget()
+            self._say("starting a data service, a balancer, a blog, a cache and a central log")
             for part in parts(self._scene):
                 await self._start(part)
             await self._watched(self._all_ready(), READY_WITHIN)
@@ -173,13 +180,8 @@ class Stage:
         await self._watched(asyncio.wait([done]), None)
         return done.done() and done.result()
 
-    async def _forget(self) -> None:
-        """Nothing is kept from before: the posts may have been changed by other ways than the blog's."""
-        (self._scene.state / "demo").mkdir(parents=True, exist_ok=True)
-        async with Cache(self._scene.cache) as cache:
-            await cache.aclear()
-
     async def _start(self, part: Part) -> None:
+        (self._scene.state / "demo").mkdir(parents=True, exist_ok=True)
         common = ("--state", str(self._scene.state), "--log-level", self._scene.log_level)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "headrace", *part.arguments, *common),
@@ -252,7 +254,7 @@ class Stage:
     async def _end(self) -> None:
         """The blog first, so that it leaves a balancer that is still there; the log last, which all others tell so."""
         self._stop.set()
-        for names in (("blog",), ("balancer", "data"), ("logs",)):
+        for names in (("blog",), ("balancer", "data", "cache"), ("logs",)):
             await self._end_some([self._processes[name] for name in names if name in self._processes])
         await asyncio.gather(*self._tasks)
         self._guard.dismiss()

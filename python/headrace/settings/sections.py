@@ -185,6 +185,7 @@ class CacheSettings(ClientLimits):
     key: Annotated[tuple[Path, ...], PATHS, "their private keys, in the same order"] = ()
     admin: Annotated[str, ADDRESS, "the admin address: status and metrics"] = "127.0.0.1:5001"
     open: Annotated[bool, SWITCHED, "ask no token; with an address on loopback only"] = False
+    url: Annotated[str | None, TEXT, "HEADRACE_CACHE_URL: where `Cache()` goes; unset: https://127.0.0.1:5000"] = None
     token: Annotated[str | None, TEXT, "the token of both ports; unset takes the state folder's"] = None
     threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
     logs: Annotated[str | None, TEXT, "the collector of the central log: https://127.0.0.1:6000; unset: none"] = None
