@@ -136,7 +136,7 @@ def test_json_tells_programs_what_runs_where(demo):
     ready = json.loads(running.wait_for('"ready"'))
     assert ready["ready"] == "demo"
     assert [part["name"] for part in ready["parts"]] == [
-        "data service", "balancer", "its admin port", "app server 0", "app server 1", "central log",
+        "data service", "balancer", "its admin port", "app server 0", "app server 1", "cache", "central log",
     ]  # fmt: skip
 
 

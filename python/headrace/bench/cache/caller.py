@@ -43,7 +43,8 @@ def cachetools(function: Show) -> Show:
 
     from cachetools import TTLCache, cached  # noqa: PLC0415 - an extra
 
-    return cached(TTLCache(maxsize=10_000, ttl=600), lock=threading.Lock())(function)  # type: ignore[no-any-return]
+    kept: Show = cached(TTLCache(maxsize=10_000, ttl=600), lock=threading.Lock())(function)
+    return kept
 
 
 def dogpile(function: Show) -> Show:
@@ -51,14 +52,16 @@ def dogpile(function: Show) -> Show:
     from dogpile.cache import make_region  # noqa: PLC0415 - an extra
 
     region = make_region().configure("dogpile.cache.memory", expiration_time=600)
-    return region.cache_on_arguments()(function)  # type: ignore[no-any-return]
+    kept: Show = region.cache_on_arguments()(function)
+    return kept
 
 
 def aiocache(function: ShowLater) -> ShowLater:
     """`aiocache.cached`, in memory."""
     from aiocache import cached  # noqa: PLC0415 - an extra
 
-    return cached(ttl=600)(function)  # type: ignore[no-any-return]
+    kept: ShowLater = cached(ttl=600)(function)
+    return kept
 
 
 def cashews(function: ShowLater) -> ShowLater:
@@ -66,7 +69,8 @@ def cashews(function: ShowLater) -> ShowLater:
     from cashews import cache  # noqa: PLC0415 - an extra
 
     cache.setup("mem://")
-    return cache(ttl="10m", key="post:{post_id}")(function)  # type: ignore[no-any-return]
+    kept: ShowLater = cache(ttl="10m", key="post:{post_id}")(function)
+    return kept
 
 
 FUNCTIONS: Final[dict[str, Callable[[Show], Show]]] = {
