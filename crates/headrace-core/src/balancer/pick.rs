@@ -13,6 +13,9 @@ use super::table::{Policy, Service, Target};
 /// More requests in flight than twice the other's and these are notable; fewer come about by chance.
 const SLACK: usize = 2;
 
+/// Turns within which another server is looked for.
+const NEARBY: usize = 8;
+
 /// What a pick needs to know besides the service.
 pub(super) struct Wish {
     /// The position in the schedule where to look first.
@@ -66,13 +69,20 @@ impl Service {
         let others = self.schedule.len().saturating_sub(1).max(1);
         let second = first + 1 + (wish.random & 0xffff_ffff) as usize % others;
         let one = self.at(first).filter(|target| target.is_usable(wish));
-        let other = self.at(second).filter(|target| target.is_usable(wish));
+        let other = self.other_than(one, second).filter(|target| target.is_usable(wish));
         let better = match (one, other) {
             (Some(one), Some(other)) if other.is_lighter_than(one) => other,
             (Some(one), _) => one,
             (None, other) => other?,
         };
         Some((better, wish.turn))
+    }
+
+    /// The target at `position`, or one of the next few: who has many turns is not to be compared with itself.
+    fn other_than(&self, one: Option<&Arc<Target>>, position: usize) -> Option<&Arc<Target>> {
+        let is_other = |target: &&Arc<Target>| one.is_none_or(|one| !Arc::ptr_eq(one, target));
+        let mut next = (position..position + NEARBY).filter_map(|position| self.at(position));
+        next.find(is_other).or_else(|| self.at(position))
     }
 
     /// The first from `turn` on that can be entered; those lately out of reach only where `all` says so.
