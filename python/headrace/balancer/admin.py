@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,9 +22,8 @@ from headrace.balancer.registration import BadRegistrationError, read_address, r
 from headrace.balancer.signing import LARGEST_REQUEST, ForbiddenNameError, Signing
 from headrace.balancer.view import service_views
 from headrace.errors import UsageError
-from headrace.service.access import Access, Guard
-from headrace.service.exposition import exposition
-from headrace.service.refused import refused
+from headrace.service.access import Access
+from headrace.service.admin import admin_app
 
 LONGEST_WAIT = 3600.0  # seconds that an unregistering server may be kept waiting
 BOTH = ["GET", "POST"]
@@ -45,25 +43,19 @@ class Admin:
 
     def app(self) -> Starlette:
         """The calls as one guarded ASGI app."""
-        return Starlette(
-            routes=[
-                Route("/register", self.register, methods=BOTH),
-                Route("/unregister", self.unregister, methods=BOTH),
-                Route("/servers", self.servers, methods=["GET"]),
-                Route("/servers/{id}", self.server, methods=["GET", "DELETE"]),
-                Route("/servers/{id}/drain", self.drain, methods=["POST"]),
-                Route("/servers/{id}/undrain", self.undrain, methods=["POST"]),
-                Route("/certificates", self.certificates, methods=["POST"]),
-                Route("/cache/purge", self.purge, methods=["POST"]),
-                Route("/services", self.services, methods=["GET"]),
-                Route("/events", self.events, methods=["GET"]),
-                Route("/metrics", self.metrics, methods=["GET"]),
-                Route("/healthz", self.healthz, methods=["GET"]),
-                Route("/readyz", self.readyz, methods=["GET"]),
-            ],
-            middleware=[Middleware(Guard, access=self.access)],
-            exception_handlers={HTTPException: refused, BadRegistrationError: _bad_registration},
-        )
+        routes = [
+            Route("/register", self.register, methods=BOTH),
+            Route("/unregister", self.unregister, methods=BOTH),
+            Route("/servers", self.servers, methods=["GET"]),
+            Route("/servers/{id}", self.server, methods=["GET", "DELETE"]),
+            Route("/servers/{id}/drain", self.drain, methods=["POST"]),
+            Route("/servers/{id}/undrain", self.undrain, methods=["POST"]),
+            Route("/certificates", self.certificates, methods=["POST"]),
+            Route("/cache/purge", self.purge, methods=["POST"]),
+            Route("/services", self.services, methods=["GET"]),
+            Route("/events", self.events, methods=["GET"]),
+        ]
+        return admin_app(routes, self.access, [self.collector], self.unready, {BadRegistrationError: _bad_registration})
 
     async def register(self, request: Request) -> Response:
         """Add the caller, or renew its lease."""
@@ -134,22 +126,12 @@ class Admin:
         """Every change from now on, as server-sent events."""
         return EventStream(self.hub.listen(), headers={"Cache-Control": "no-store"})
 
-    async def metrics(self, request: Request) -> Response:
-        """Prometheus' text."""
-        text, content_type = exposition(request.headers.get("accept", ""), self.collector)
-        return Response(text, headers={"Content-Type": content_type})
-
-    async def healthz(self, _request: Request) -> Response:
-        """The process is alive."""
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(self, _request: Request) -> Response:
-        """The public port takes requests, and there is a server to answer them."""
+    def unready(self) -> str:
+        """Why no requests are taken, or none can be answered."""
         if not self.ready():
-            raise HTTPException(503, "the balancer is starting or stopping")
-        if not any(member.state is State.UP for member in self.membership.registry.members()):
-            raise HTTPException(503, "no app server is up")
-        return JSONResponse({"status": "ready"})
+            return "the balancer is starting or stopping"
+        up = any(member.state is State.UP for member in self.membership.registry.members())
+        return "" if up else "no app server is up"
 
     def _caller(self, request: Request) -> str:
         if "address" in request.query_params and not self.access.is_trusted(request):

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headrace.service.access import Access, Guard
-from headrace.service.exposition import exposition
-from headrace.service.refused import refused
+from headrace.service.access import Access
+from headrace.service.admin import admin_app
 
 if TYPE_CHECKING:
     from headrace._core import Counters
@@ -32,35 +29,18 @@ class Admin:
 
     def app(self) -> Starlette:
         """The calls as one guarded ASGI app."""
-        return Starlette(
-            routes=[
-                Route("/status", self.status, methods=["GET"]),
-                Route("/metrics", self.metrics, methods=["GET"]),
-                Route("/healthz", self.healthz, methods=["GET"]),
-                Route("/readyz", self.readyz, methods=["GET"]),
-            ],
-            middleware=[Middleware(Guard, access=self.access)],
-            exception_handlers={HTTPException: refused},
-        )
+        routes = [
+            Route("/status", self.status, methods=["GET"]),
+        ]
+        return admin_app(routes, self.access, [self.collector], self.unready)
 
     async def status(self, _request: Request) -> Response:
         """What is kept, how often it was found, what was asked."""
         return JSONResponse(view(self.stats(), self.counters()))
 
-    async def metrics(self, request: Request) -> Response:
-        """Prometheus' text."""
-        text, content_type = exposition(request.headers.get("accept", ""), self.collector)
-        return Response(text, headers={"Content-Type": content_type})
-
-    async def healthz(self, _request: Request) -> Response:
-        """The process is alive."""
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(self, _request: Request) -> Response:
-        """The public port takes requests."""
-        if not self.ready():
-            raise HTTPException(503, "the cache is stopping")
-        return JSONResponse({"status": "ready"})
+    def unready(self) -> str:
+        """Why no requests are taken."""
+        return "" if self.ready() else "the cache is stopping"
 
 
 def view(stats: Mapping[str, int], counters: "Counters") -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -18,9 +17,8 @@ from headrace.ingest.deadletters import DeadLetters
 from headrace.ingest.landing import Landing
 from headrace.ingest.pulse import Pulse
 from headrace.ingest.workers import MOST_WORKERS
-from headrace.service.access import Access, Guard
-from headrace.service.exposition import exposition
-from headrace.service.refused import refused
+from headrace.service.access import Access
+from headrace.service.admin import admin_app
 from headrace.sinks import Sink
 
 
@@ -39,18 +37,12 @@ class Admin:
 
     def app(self) -> Starlette:
         """The calls as one guarded ASGI app."""
-        return Starlette(
-            routes=[
-                Route("/status", self.status, methods=["GET"]),
-                Route("/workers", self.workers, methods=["PUT"]),
-                Route("/replay", self.replay, methods=["POST"]),
-                Route("/metrics", self.metrics, methods=["GET"]),
-                Route("/healthz", self.healthz, methods=["GET"]),
-                Route("/readyz", self.readyz, methods=["GET"]),
-            ],
-            middleware=[Middleware(Guard, access=self.access)],
-            exception_handlers={HTTPException: refused},
-        )
+        routes = [
+            Route("/status", self.status, methods=["GET"]),
+            Route("/workers", self.workers, methods=["PUT"]),
+            Route("/replay", self.replay, methods=["POST"]),
+        ]
+        return admin_app(routes, self.access, self.collectors, self.unready)
 
     async def status(self, _request: Request) -> Response:
         """Rates, the queue, what is wrong."""
@@ -69,22 +61,11 @@ class Admin:
             except OperationError as error:
                 raise HTTPException(502, f"not all dead letters were given back: {error}") from error
 
-    async def metrics(self, request: Request) -> Response:
-        """Prometheus' text."""
-        text, content_type = exposition(request.headers.get("accept", ""), *self.collectors)
-        return Response(text, headers={"Content-Type": content_type})
-
-    async def healthz(self, _request: Request) -> Response:
-        """The process is alive."""
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(self, _request: Request) -> Response:
-        """The public port takes collections, and the journal keeps them."""
+    def unready(self) -> str:
+        """Why no collections are taken."""
         if not self.ready():
-            raise HTTPException(503, "ingest is stopping")
-        if self.pulse.health:
-            raise HTTPException(503, f"the journal takes nothing, {self.pulse.health}")
-        return JSONResponse({"status": "ready"})
+            return "ingest is stopping"
+        return f"the journal takes nothing, {self.pulse.health}" if self.pulse.health else ""
 
 
 def _count(body: bytes) -> int:
