@@ -34,7 +34,7 @@ fn write(entry: &Entry) -> Vec<u8> {
         !own.iter().any(|own| name.eq_ignore_ascii_case(own))
     });
     // As text: the time, because a number tells its unit by its magnitude.
-    let said = headrace_core::logs::calendar::Moment::of(entry.time);
+    let said = headrace_core::calendar::Moment::of(entry.time);
     let time = format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
         said.year, said.month, said.day, said.hour, said.minute, said.second, said.nanos

@@ -5,10 +5,11 @@
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
 //! requests on), `journal` (what must not be lost), `service` (what handlers share that
 //! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do),
-//! `uploads` (payloads on their way to a store).
+//! `uploads` (payloads on their way to a store); `calendar`, `error` and `metrics` are leaves.
 
 pub mod balancer;
 pub mod cache;
+pub mod calendar;
 pub mod client;
 pub mod edge;
 pub mod engine;

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::rewrite::Hop;
 use crate::{
+    calendar::now,
     http::exchange::Exchange,
-    logs::{Entry, LogShipper, calendar::now},
+    logs::{Entry, LogShipper},
 };
 
 /// Who tells, as in the central log.

@@ -10,6 +10,8 @@
 mod connection;
 mod origin;
 mod response;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 use std::{
     fmt,

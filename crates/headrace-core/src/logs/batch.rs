@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use super::{
-    calendar::SECOND,
     entry::{Entry, Mark},
     level,
     timestamp::Told,
 };
-use crate::intake::unescape;
+use crate::{calendar::SECOND, intake::unescape};
 
 /// How many of those that are refused are told about.
 const MOST_ERRORS: usize = 100;

@@ -4,14 +4,13 @@
 //! POST -> entries -> journal -> window (2 s, by the entries' time) -> file, and whoever follows it
 //! ```
 //!
-//! Reading order: `entry` (what is logged, and how it waits in the journal), `calendar`, `timestamp` and `level` (what others
+//! Reading order: `entry` (what is logged, and how it waits in the journal), `timestamp` and `level` (what others
 //! call a time and a level), `batch` (the entries of one body) with the forms that it may have, `json`, `loki` and `otlp`, `server`
 //! (one request) with `options`; `line` (entries as text), `window` (their order), `file` with `writer` (from the
 //! journal to the file), `checkpoint`, `output`, `rotation`, `seekable` (files that are full); `shipper` (how entries leave the process that logs them), `filter` and
 //! `search` (entries found again), `reading` with `parameters` (the calls that do).
 
 pub mod batch;
-pub mod calendar;
 mod checkpoint;
 pub mod entry;
 pub mod file;

@@ -131,7 +131,7 @@ fn unknown(name: &str, known: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::calendar::SECOND;
+    use crate::calendar::SECOND;
 
     const NOW: i64 = 1_774_000_000 * SECOND;
 

@@ -14,13 +14,13 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    calendar::now,
     filter::Filter,
     line::Format,
     parameters,
     search::{Mark, Page, Position, Query, Search, Step},
 };
 use crate::{
+    calendar::now,
     engine::Thread,
     http::{exchange::Exchange, fields::Field, reply::send_whole},
     metrics::Refused,

@@ -1,7 +1,7 @@
 //! Names of files that are full: `log.txt` becomes `log-20261123-154000-0001.txt`, after the time of its first entry and
 //! a count, so that names sort as the entries do. Its side file has the same name and `.late` behind it.
 
-use super::calendar::{DAY, Moment};
+use crate::calendar::{DAY, Moment};
 
 /// What is added to a file's name for the lines in it that came late.
 pub(super) const SIDE: &str = ".late";

@@ -15,7 +15,6 @@ use std::{
 
 use super::{
     batch::{Arrival, Batch},
-    calendar::now,
     json::{self, Malformed},
     loki,
     options::Options,
@@ -23,6 +22,7 @@ use super::{
     reading::Reading,
 };
 use crate::{
+    calendar::now,
     engine::{Source, Thread},
     http::{
         exchange::{Exchange, Handler},

@@ -3,7 +3,7 @@
 //! A number's unit follows from its magnitude: 100 thousand million seconds are the year 5138, and as milliseconds they
 //! are 1973. What is too far away to be counted in nanoseconds (before 1677, after 2262) is a time all the same.
 
-use super::calendar::{Moment, SECOND};
+use crate::calendar::{Moment, SECOND};
 
 /// From here on a number counts thousandths of what it did below: seconds, milliseconds, microseconds, nanoseconds.
 const NEXT_UNIT: [u128; 3] = [100_000_000_000, 100_000_000_000_000, 100_000_000_000_000_000];

@@ -21,7 +21,8 @@ use std::time::Duration;
 pub use slot::Slot;
 use slot::{Key, Pool};
 
-use super::{Entry, calendar::DAY};
+use super::Entry;
+use crate::calendar::DAY;
 
 /// How long a slot is, in nanoseconds. Days are a whole number of them.
 pub const SLOT: i64 = 100_000_000;

@@ -23,9 +23,9 @@ pub use self::objects::{Naming, Objects, Run};
 
 use self::signature::{Signed, Signer, hashed, stamp};
 use crate::{
+    calendar,
     client::{Client, Failure, Origin, Patience, Request, Response},
     error::Error,
-    logs::calendar,
 };
 
 const MEDIA_TYPE: &str = "application/octet-stream";

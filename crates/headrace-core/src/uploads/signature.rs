@@ -11,7 +11,7 @@ use aws_lc_rs::{
     hmac::{self, HMAC_SHA256, Key},
 };
 
-use crate::logs::calendar::Moment;
+use crate::calendar::Moment;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 

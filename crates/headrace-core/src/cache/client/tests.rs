@@ -1,38 +1,20 @@
 //! Against servers that say, connection by connection, what a script tells them.
 
 use std::{
-    io::{Read, Write},
     net::TcpListener,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use super::*;
+use crate::client::scripted::server;
 
 const HIT: &str = "HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 4\r\n\r\nmill";
 const GET: Call<'static> = Call::Get { key: "k" };
 
-/// Each connection gets the answers of one list, then is closed. Gives the requests.
-fn server(script: Vec<Vec<&'static str>>) -> (CacheClient, JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let thread = thread::spawn(move || {
-        let mut seen = Vec::new();
-        for answers in script {
-            let (mut socket, _) = listener.accept().unwrap();
-            for answer in answers {
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    socket.read_exact(&mut byte).unwrap();
-                    request.push(byte[0]);
-                }
-                seen.push(String::from_utf8(request).unwrap());
-                socket.write_all(answer.as_bytes()).unwrap();
-            }
-        }
-        seen
-    });
+/// A client of a server with a script.
+fn scripted(script: Vec<Vec<&'static str>>) -> (CacheClient, JoinHandle<Vec<String>>) {
+    let (url, thread) = server(script);
     let client = CacheClient::new(&url, "t", None, Duration::from_secs(5)).unwrap();
     (client, thread)
 }
@@ -54,7 +36,7 @@ fn completed(flow: &mut Flow<u32>, count: usize) -> Vec<(u32, Result<u16, Failur
 
 #[test]
 fn calls_of_a_thread_go_over_one_connection() {
-    let (client, thread) = server(vec![vec![HIT, HIT]]);
+    let (client, thread) = scripted(vec![vec![HIT, HIT]]);
     for _ in 0..2 {
         let answer = client.call(&GET).unwrap();
         assert_eq!(
@@ -69,7 +51,7 @@ fn calls_of_a_thread_go_over_one_connection() {
 
 #[test]
 fn a_connection_that_was_closed_meanwhile_is_replaced() {
-    let (client, thread) = server(vec![vec![HIT], vec![HIT]]);
+    let (client, thread) = scripted(vec![vec![HIT], vec![HIT]]);
     assert_eq!(client.call(&GET).unwrap().status, 200);
     assert_eq!(client.call(&GET).unwrap().status, 200);
     assert_eq!(thread.join().unwrap().len(), 2);
@@ -77,7 +59,7 @@ fn a_connection_that_was_closed_meanwhile_is_replaced() {
 
 #[test]
 fn calls_of_an_event_loop_use_as_many_connections_as_they_are_at_once() {
-    let (client, thread) = server(vec![vec![HIT], vec![HIT]]);
+    let (client, thread) = scripted(vec![vec![HIT], vec![HIT]]);
     let mut flow = Flow::new(client).unwrap();
     flow.submit(1, &GET).unwrap();
     flow.submit(2, &GET).unwrap();
@@ -90,7 +72,7 @@ fn calls_of_an_event_loop_use_as_many_connections_as_they_are_at_once() {
 #[test]
 fn calls_beyond_the_most_connections_wait_in_line() {
     let script = (0..150).map(|_| vec![HIT, HIT, HIT]).collect();
-    let (client, _thread) = server(script);
+    let (client, _thread) = scripted(script);
     let mut flow = Flow::new(client).unwrap();
     (0..300).for_each(|token| flow.submit(token, &GET).unwrap());
     // The script serves one connection after the other; each of them carries three calls.

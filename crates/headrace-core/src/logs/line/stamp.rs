@@ -1,6 +1,6 @@
 //! Times at the start of lines: of a fixed width for each precision.
 
-use crate::logs::calendar::{Moment, SECOND};
+use crate::calendar::{Moment, SECOND};
 
 /// `2026-11-23 15:40:00`.
 const WIDTH: usize = 19;
