@@ -55,13 +55,7 @@ def cached(
     Lifetimes are seconds or texts like "10m". Raises `DecorationError`, which is a `ValueError`, for what does not fit
     the function; what the function raises is raised to all who wait, and not kept.
     """
-    told = {"ttl": ttl, "stale": stale, "wait": wait, "lease": lease}
-    seconds = {name: _seconds(name, value) for name, value in told.items()}
-    for name in ("ttl", "lease"):
-        if seconds[name] == 0:
-            raise DecorationError(
-                f"cached({name}={told[name]!r}) keeps nothing", hint='give seconds or a text like "10m"'
-            )
+    seconds = _lifetimes(ttl=ttl, stale=stale, wait=wait, lease=lease)
     if save not in ("now", "later"):
         raise DecorationError(f"cached(save={save!r}) is not understood", hint='say "now" or "later"')
     keeps = [cache_if] if cache_if else []
@@ -145,6 +139,16 @@ def _store(cache: Cache | str | None) -> Callable[[], Store]:
     if cache is None or isinstance(cache, str):
         return functools.partial(shared_cache, cache)
     return lambda: cache
+
+
+def _lifetimes(**told: Lifetime) -> dict[str, float]:
+    seconds = {name: _seconds(name, value) for name, value in told.items()}
+    for name in ("ttl", "lease"):
+        if seconds[name] == 0:
+            raise DecorationError(
+                f"cached({name}={told[name]!r}) keeps nothing", hint='give seconds or a text like "10m"'
+            )
+    return seconds
 
 
 def _seconds(name: str, value: Lifetime) -> float:

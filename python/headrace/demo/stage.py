@@ -76,57 +76,64 @@ class Part:
 
 def parts(scene: Scene) -> list[Part]:
     """The processes of `scene`, in the order in which a request meets the last first."""
-    ports, admin = scene.ports, f"https://127.0.0.1:{scene.ports.admin}"
-    data = f"https://localhost:{ports.data}"
-    cache, logs = f"https://127.0.0.1:{ports.cache}", f"https://127.0.0.1:{ports.logs}"
-    return [
-        Part(
-            "data",
-            ("serve", "headrace.demo.data:app", "--factory", "--port", str(ports.data), "--logs", logs),
-            {"data service": data},
-            {"HEADRACE_DEMO_DATABASE": str(scene.database), "HEADRACE_DEMO_POSTS": str(scene.posts)},
-        ),
-        Part(
-            "balancer",
-            (
-                *("balance", "--address", _address(scene.host, ports.public), "--admin", f"127.0.0.1:{ports.admin}"),
-                *("--logs", logs, "--access-log"),
-            ),
-            {"balancer": scene.url, "its admin port": admin},
-            {"HEADRACE_BALANCER_VIA": "headrace"},  # tells the blog which protocol the browser spoke
-        ),
-        Part(
-            "blog",
-            (
-                *("serve", "headrace.demo.blog:app", "--factory", "--port", str(ports.blog)),
-                *("--workers", str(scene.workers), "--balancer", admin, "--logs", logs),
-            ),
-            {f"app server {worker}": f"https://127.0.0.1:{ports.blog + worker}" for worker in range(scene.workers)},
-            {
-                "HEADRACE_DEMO_DATA": data,
-                "HEADRACE_DEMO_CA": str(scene.ca),
-                "HEADRACE_CACHE_URL": cache,
-                "HEADRACE_HOME": str(scene.state),  # where the cache's token and authority are found
-            },
-        ),
-        Part(
-            "cache",
-            (
-                *("cache", "--address", f"127.0.0.1:{ports.cache}", "--admin", "127.0.0.1:0"),
-                *("--max-bytes", "64m", "--logs", logs),
-            ),
-            {"cache": cache},
-        ),
-        Part(
-            "logs",
-            (
-                *("logs", "collect", "--address", f"127.0.0.1:{ports.logs}", "--admin", "127.0.0.1:0"),
-                *("--file", str(scene.log)),
-            ),
-            {"central log": logs},
-            {"HEADRACE_LOGS_FOLDER": str(scene.logs / "waiting")},
-        ),
-    ]
+    return [_data(scene), _balancer(scene), _blog(scene), _cache(scene), _logs(scene)]
+
+
+def _data(scene: Scene) -> Part:
+    return Part(
+        "data",
+        ("serve", "headrace.demo.data:app", "--factory", "--port", str(scene.ports.data), *_logged(scene)),
+        {"data service": _local(scene.ports.data, "localhost")},
+        {"HEADRACE_DEMO_DATABASE": str(scene.database), "HEADRACE_DEMO_POSTS": str(scene.posts)},
+    )
+
+
+def _balancer(scene: Scene) -> Part:
+    address, admin = _address(scene.host, scene.ports.public), f"127.0.0.1:{scene.ports.admin}"
+    return Part(
+        "balancer",
+        ("balance", "--address", address, "--admin", admin, "--access-log", *_logged(scene)),
+        {"balancer": scene.url, "its admin port": _local(scene.ports.admin)},
+        {"HEADRACE_BALANCER_VIA": "headrace"},  # tells the blog which protocol the browser spoke
+    )
+
+
+def _blog(scene: Scene) -> Part:
+    ports, workers = scene.ports, ("--workers", str(scene.workers), "--balancer", _local(scene.ports.admin))
+    return Part(
+        "blog",
+        ("serve", "headrace.demo.blog:app", "--factory", "--port", str(ports.blog), *workers, *_logged(scene)),
+        {f"app server {worker}": _local(ports.blog + worker) for worker in range(scene.workers)},
+        {
+            "HEADRACE_DEMO_DATA": _local(ports.data, "localhost"),
+            "HEADRACE_DEMO_CA": str(scene.ca),
+            "HEADRACE_CACHE_URL": _local(ports.cache),
+            "HEADRACE_HOME": str(scene.state),  # where the cache's token and authority are found
+        },
+    )
+
+
+def _cache(scene: Scene) -> Part:
+    where = ("--address", f"127.0.0.1:{scene.ports.cache}", "--admin", "127.0.0.1:0")
+    return Part("cache", ("cache", *where, "--max-bytes", "64m", *_logged(scene)), {"cache": _local(scene.ports.cache)})
+
+
+def _logs(scene: Scene) -> Part:
+    where = ("--address", f"127.0.0.1:{scene.ports.logs}", "--admin", "127.0.0.1:0")
+    return Part(
+        "logs",
+        ("logs", "collect", *where, "--file", str(scene.log)),
+        {"central log": _local(scene.ports.logs)},
+        {"HEADRACE_LOGS_FOLDER": str(scene.logs / "waiting")},
+    )
+
+
+def _local(port: int, host: str = "127.0.0.1") -> str:
+    return f"https://{host}:{port}"
+
+
+def _logged(scene: Scene) -> tuple[str, str]:
+    return "--logs", _local(scene.ports.logs)
 
 
 @final
