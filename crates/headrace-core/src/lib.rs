@@ -2,7 +2,8 @@
 //! immutable tables and options; what happens here reaches Python as counters and events.
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
-//! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `balancer` (the handler that passes
+//! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `listener` (where connections
+//! come in), `balancer` (the handler that passes
 //! requests on), `journal` (what must not be lost), `service` (what handlers share that
 //! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do),
 //! `uploads` (payloads on their way to a store); `calendar`, `error` and `metrics` are leaves.
@@ -18,6 +19,7 @@ pub mod http;
 pub mod ingest;
 pub mod intake;
 pub mod journal;
+pub mod listener;
 pub mod logs;
 pub mod metrics;
 pub mod net;

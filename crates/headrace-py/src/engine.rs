@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headrace_core::{balancer, cache, engine, ingest, logs};
+use headrace_core::{balancer, cache, engine, ingest, listener, logs};
 use pyo3::prelude::*;
 
 use crate::{
@@ -53,25 +53,25 @@ impl Engine {
     ) -> PyResult<Listener> {
         let tls = tls.map(|tls| Arc::clone(&tls.0));
         let address = address.parse().map_err(raise)?;
-        let listener = match handler {
+        let opened = match handler {
             Handler::Balancer(balancer) => {
                 let source = Arc::new(balancer::Served(Arc::clone(&balancer.0)));
-                py.detach(|| self.0.listen(&address, &source, tls))
+                py.detach(|| listener::Listener::open(&self.0, &address, &source, tls))
             }
             Handler::Cache(cache) => {
                 let source = Arc::new(cache::Served(Arc::clone(&cache.0)));
-                py.detach(|| self.0.listen(&address, &source, tls))
+                py.detach(|| listener::Listener::open(&self.0, &address, &source, tls))
             }
             Handler::Ingest(ingest) => {
                 let source = Arc::new(ingest::Served(Arc::clone(&ingest.0)));
-                py.detach(|| self.0.listen(&address, &source, tls))
+                py.detach(|| listener::Listener::open(&self.0, &address, &source, tls))
             }
             Handler::Logs(logs) => {
                 let source = Arc::new(logs::Served(Arc::clone(&logs.0)));
-                py.detach(|| self.0.listen(&address, &source, tls))
+                py.detach(|| listener::Listener::open(&self.0, &address, &source, tls))
             }
         };
-        listener.map(Listener).map_err(raise)
+        opened.map(Listener).map_err(raise)
     }
 
     #[pyo3(signature = (server, address, *, tls = None, path = "/ping", timeout = 5.0))]
@@ -114,7 +114,7 @@ impl Engine {
 }
 
 #[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct Listener(engine::Listener);
+pub(crate) struct Listener(listener::Listener);
 
 #[pymethods]
 impl Listener {

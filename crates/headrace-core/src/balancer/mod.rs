@@ -47,7 +47,8 @@ pub use self::{
 };
 use self::{local::Local, queue::Queue, server::State, table::Table};
 use crate::{
-    engine::{Event, Shared, Source, Thread},
+    engine::{Event, Shared, Thread},
+    listener::Source,
     net::clock,
 };
 

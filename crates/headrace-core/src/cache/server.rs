@@ -28,12 +28,13 @@ use super::{
     reply::{send_absent, send_hit},
 };
 use crate::{
-    engine::{Source, Thread},
+    engine::Thread,
     http::{
         exchange::{Exchange, Handler},
         fields::Field,
         reply::send_whole,
     },
+    listener::Source,
     metrics::Refused,
     service::{self, Aside, JSON, Room, Stop, refuse, refuse_with},
 };

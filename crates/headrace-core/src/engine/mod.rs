@@ -4,7 +4,7 @@
 //! read-only, or an atomic that is written once a connection. Everything else (time, buffers, pools, counters) belongs to
 //! a [`Thread`] and needs no lock.
 //!
-//! A life: `start` makes the threads; `listen` binds a socket in each; `stop` closes the listeners, tells idle connections
+//! A life: `start` makes the threads; a `crate::listener` binds a socket in each; `stop` closes the listeners, tells idle connections
 //! to go, waits for the others until the deadline, and ends the threads, cutting what is left.
 
 mod events;
@@ -12,7 +12,6 @@ mod limits;
 mod thread;
 
 use std::{
-    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc, Mutex,
@@ -22,9 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use self::thread::Command;
 pub use self::{
@@ -34,9 +31,8 @@ pub use self::{
 };
 use crate::{
     error::Error,
-    http::exchange::Handler,
     metrics::{Distribution, ThreadCounters},
-    net::{address::Address, clock, listener},
+    net::clock,
 };
 
 /// What all threads of an engine share.
@@ -48,16 +44,6 @@ pub struct Shared {
     /// Client connections over all threads.
     pub open: AtomicUsize,
 }
-
-/// Makes a handler for each engine thread.
-pub trait Source: Send + Sync + 'static {
-    type Handler: Handler;
-
-    fn handler(&self, thread: &Rc<Thread>) -> Rc<Self::Handler>;
-}
-
-/// How long closing a listener waits for a thread that is busy.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 struct Runner {
     commands: mpsc::UnboundedSender<Command>,
@@ -106,30 +92,6 @@ impl Engine {
 
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    /// Binds `address` in every thread and serves it by `source`'s handlers.
-    pub fn listen<S: Source>(
-        &self,
-        address: &Address,
-        source: &Arc<S>,
-        tls: Option<Arc<ServerConfig>>,
-    ) -> Result<Listener, Error> {
-        let sockets = listener::bind(address, self.threads())?;
-        let bound = sockets
-            .first()
-            .and_then(|socket| socket.local_addr().ok())
-            .ok_or_else(|| Error::Address(format!("{address}: the socket has no address")))?;
-        let (close, closed) = watch::channel(false);
-        let tls = tls.map(|config| Arc::new(ArcSwap::new(config)));
-        for (index, socket) in sockets.into_iter().enumerate() {
-            let (source, tls, closed) = (Arc::clone(source), tls.clone(), closed.clone());
-            self.run(index, move |thread| {
-                let handler = source.handler(thread);
-                listener::serve(thread, socket, handler, tls, closed);
-            })?;
-        }
-        Ok(Listener { bound, tls, close })
     }
 
     /// Runs `work` on thread `index`.
@@ -199,39 +161,5 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop(Duration::ZERO);
-    }
-}
-
-/// A bound address, open until it is closed or the engine stops.
-#[derive(Debug)]
-pub struct Listener {
-    bound: SocketAddr,
-    tls: Option<Arc<ArcSwap<ServerConfig>>>,
-    close: watch::Sender<bool>,
-}
-
-impl Listener {
-    pub fn address(&self) -> SocketAddr {
-        self.bound
-    }
-
-    /// New handshakes use `config`.
-    pub fn set_tls(&self, config: Arc<ServerConfig>) -> Result<(), Error> {
-        match &self.tls {
-            Some(current) => {
-                current.store(config);
-                Ok(())
-            }
-            None => Err(Error::Tls(format!("{} was opened without TLS", self.bound))),
-        }
-    }
-
-    /// Accepts no more. Returns once no thread does.
-    pub fn close(&self) {
-        self.close.send_replace(true);
-        let by = Instant::now() + CLOSE_PATIENCE;
-        while !self.close.is_closed() && Instant::now() < by {
-            std::thread::sleep(Duration::from_millis(1));
-        }
     }
 }

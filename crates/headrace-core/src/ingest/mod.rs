@@ -14,12 +14,7 @@ pub use self::{
     options::{Ack, Options},
     server::Server,
 };
-use crate::{
-    engine::{Source, Thread},
-    intake::Intake,
-    journal::Journal,
-    service::is_known,
-};
+use crate::{engine::Thread, intake::Intake, journal::Journal, listener::Source, service::is_known};
 
 /// What all engine threads share of one ingest server.
 pub struct Ingest {

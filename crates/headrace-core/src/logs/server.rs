@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     calendar::now,
-    engine::{Source, Thread},
+    engine::Thread,
     http::{
         exchange::{Exchange, Handler},
         fields::Field,
@@ -31,6 +31,7 @@ use crate::{
     },
     intake::{Intake, Local},
     journal::{Journal, Record},
+    listener::Source,
     metrics::Refused,
     service::{self, JSON, Stop, refuse, refuse_with},
 };

@@ -3,8 +3,8 @@
 pub mod address;
 pub mod buffers;
 pub mod clock;
-pub mod listener;
 pub mod pipe;
 pub mod session;
+pub mod socket;
 pub mod stream;
 pub mod tls;

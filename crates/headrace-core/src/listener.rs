@@ -1,4 +1,4 @@
-//! Listening sockets, one a thread (`SO_REUSEPORT`), and what happens to a connection before its first byte of HTTP.
+//! Where connections come in, and what happens to one before its first byte of HTTP.
 
 use std::{
     io,
@@ -6,12 +6,11 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use rustls::{HandshakeKind, ServerConfig};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -19,65 +18,88 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{address::Address, buffers::MEDIUM, stream::ClientStream};
 use crate::{
-    engine::{Event, Open, Thread},
+    engine::{Engine, Event, Open, Thread},
     error::Error,
     http::{
         exchange::{Handler, Peer},
         h1, h2,
     },
+    net::{address::Address, buffers::MEDIUM, clock::IDLE, socket, stream::ClientStream},
 };
 
-/// Connections the kernel holds for us; it lowers this to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
 /// After running out of descriptors, how long accepting waits for some to come back.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How long closing a listener waits for a thread that is busy.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
-fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        // [::] takes IPv4 as well.
-        socket.set_only_v6(false)?;
-    }
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
+/// Makes a handler for each engine thread.
+pub trait Source: Send + Sync + 'static {
+    type Handler: Handler;
+
+    fn handler(&self, thread: &Rc<Thread>) -> Rc<Self::Handler>;
 }
 
-fn explain(address: &Address, error: &io::Error) -> Error {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "is taken by another program; stop it or choose another port",
-        io::ErrorKind::PermissionDenied => "may not be used by this user; choose a port from 1024 up",
-        io::ErrorKind::AddrNotAvailable => "is no address of this machine",
-        _ => return Error::Address(format!("{address}: cannot listen: {error}")),
-    };
-    Error::Address(format!("{address} {advice}"))
+/// A bound address, open until it is closed or the engine stops.
+#[derive(Debug)]
+pub struct Listener {
+    bound: SocketAddr,
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    close: watch::Sender<bool>,
 }
 
-/// One listening socket a thread, all on one port.
-pub fn bind(address: &Address, threads: usize) -> Result<Vec<StdListener>, Error> {
-    let failed = |error: io::Error| explain(address, &error);
-    let wanted = address.resolve()?;
-    // A socket that does not share its port finds out whether the port is taken; shared ones of one user never do.
-    let first = open(wanted, false).map_err(failed)?;
-    first.listen(1).map_err(failed)?;
-    let bound = first.local_addr().map_err(failed)?.as_socket().unwrap_or(wanted);
-    drop(first);
-    let sockets = (0..threads).map(|_| {
-        let socket = open(bound, threads > 1).map_err(failed)?;
-        socket.listen(BACKLOG).map_err(failed)?;
-        Ok(socket.into())
-    });
-    sockets.collect()
+impl Listener {
+    /// Binds `address` in every thread and serves it by `source`'s handlers.
+    pub fn open<S: Source>(
+        engine: &Engine,
+        address: &Address,
+        source: &Arc<S>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<Self, Error> {
+        let sockets = socket::bind(address, engine.threads())?;
+        let bound = sockets
+            .first()
+            .and_then(|socket| socket.local_addr().ok())
+            .ok_or_else(|| Error::Address(format!("{address}: the socket has no address")))?;
+        let (close, closed) = watch::channel(false);
+        let tls = tls.map(|config| Arc::new(ArcSwap::new(config)));
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let (source, tls, closed) = (Arc::clone(source), tls.clone(), closed.clone());
+            engine.run(index, move |thread| {
+                let handler = source.handler(thread);
+                serve(thread, socket, handler, tls, closed);
+            })?;
+        }
+        Ok(Self { bound, tls, close })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// New handshakes use `config`.
+    pub fn set_tls(&self, config: Arc<ServerConfig>) -> Result<(), Error> {
+        match &self.tls {
+            Some(current) => {
+                current.store(config);
+                Ok(())
+            }
+            None => Err(Error::Tls(format!("{} was opened without TLS", self.bound))),
+        }
+    }
+
+    /// Accepts no more. Returns once no thread does.
+    pub fn close(&self) {
+        self.close.send_replace(true);
+        let by = Instant::now() + CLOSE_PATIENCE;
+        while !self.close.is_closed() && Instant::now() < by {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// Accepts until `closed` says so or the engine stops.
-pub fn serve<H: Handler>(
+fn serve<H: Handler>(
     thread: &Rc<Thread>,
     socket: StdListener,
     handler: Rc<H>,
@@ -108,7 +130,7 @@ async fn accept<H: Handler>(
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
 ) {
     let stop = thread.clock.timer();
-    stop.join(super::clock::IDLE);
+    stop.join(IDLE);
     let mut failing = false;
     loop {
         let accepted = std::future::poll_fn(|cx| {
@@ -197,7 +219,7 @@ async fn handshake(
     config: Arc<ServerConfig>,
 ) -> Option<Box<TlsStream<TcpStream>>> {
     let timer = thread.clock.timer();
-    timer.join(super::clock::IDLE);
+    timer.join(IDLE);
     let accepting = Box::pin(TlsAcceptor::from(config).accept(socket));
     let counters = thread.counters();
     let Some(Ok(mut stream)) = timer.within(thread.limits().header_timeout, accepting).await else {
