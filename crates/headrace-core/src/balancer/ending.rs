@@ -6,11 +6,9 @@
 //! until the deadline.
 //!
 //! While nobody leaves, nothing is kept and nothing is looked up: a request learns of the leaving when it is polled, and all
-//! are woken once for that. Turns follow the golden ratio, which covers any span evenly however many take part (Weyl), so
-//! no list of streams is needed; each thread begins at random.
+//! are woken once for that. Turns follow an [`super::order`], so no list of streams is needed.
 
 use std::{
-    cell::Cell,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,26 +20,6 @@ use crate::net::clock::{NEVER, TICK, Timer};
 pub(super) const STREAM_AGE: Duration = Duration::from_secs(10);
 /// Parts in a hundred of the time left over which the turns are spread. The rest is for ends that are on their way.
 const SPREAD: u64 = 90;
-/// 2^64 divided by the golden ratio.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Whose turn is when: positions in a span, one after the other evenly spread.
-#[derive(Debug)]
-pub(super) struct Order(Cell<u64>);
-
-impl Order {
-    pub(super) fn new(start: u64) -> Self {
-        Self(Cell::new(start))
-    }
-
-    /// The next position in `span`.
-    fn next(&self, span: u64) -> u64 {
-        self.0.set(self.0.get().wrapping_add(GOLDEN));
-        let position = u128::from(span) * u128::from(self.0.get());
-        (position >> 64) as u64
-    }
-}
-
 /// How one exchange ends when its server or the balancer leaves. Times are the clock's milliseconds.
 pub(super) struct Ending<'a> {
     state: &'a State,
@@ -101,23 +79,5 @@ impl<'a> Ending<'a> {
             timer.set(Duration::from_millis(wait));
         }
         Turn { leaves_by, timer }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_many_there_are_no_tenth_of_the_span_gets_much_more_than_its_share() {
-        for count in [10, 100, 1000] {
-            let order = Order::new(0x1234_5678_9abc_def0);
-            let mut tenths = [0; 10];
-            for _ in 0..count {
-                tenths[order.next(10) as usize] += 1;
-            }
-            let most = count / 10 + 2;
-            assert!(tenths.iter().all(|tenth| *tenth <= most), "{count}: {tenths:?}");
-        }
     }
 }

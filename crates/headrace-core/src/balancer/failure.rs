@@ -1,8 +1,8 @@
-//! Why an attempt at a server came to nothing, in words for the events.
+//! Why an attempt at a server came to nothing, in words for the events, and what that means for the request.
 
 use std::{fmt, io};
 
-use crate::http::exchange::BodyError;
+use crate::http::{exchange::BodyError, reply::Problem};
 
 pub(super) const GONE: Failure = Failure::Client(BodyError::Gone);
 
@@ -54,5 +54,18 @@ impl fmt::Display for Failure {
             Self::TimedOut => f.write_str("it took too long"),
             Self::Ended => f.write_str("it is leaving"),
         }
+    }
+}
+
+/// Why a request is not answered by a server.
+pub(super) enum Stop {
+    Refuse(Problem),
+    /// Nobody is there to be answered, or the response has begun and cannot be mended.
+    Broken,
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Refuse(problem)
     }
 }

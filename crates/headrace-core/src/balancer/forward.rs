@@ -18,12 +18,12 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Retry, edge_cache,
+    Retry,
     ending::Ending,
-    failure::Failure,
-    local::{InFlight, Local, Seat},
-    pool::InUse,
-    rewrite::{self, Hop},
+    failure::{Failure, Stop},
+    local::{InFlight, Local},
+    rewrite,
+    seat::{InUse, Seat},
     table::Destination,
     transfer::Transfer,
     upload::Upload,
@@ -52,79 +52,11 @@ const CROSSING: Duration = Duration::from_millis(100);
 /// How long one server may take to accept a connection while there is another to go to.
 const CONNECT_HEDGE: Duration = Duration::from_millis(500);
 
-pub(super) async fn forward(local: &Rc<Local>, exchange: &mut impl Exchange) {
-    let began = Instant::now();
-    let id = [local.thread.random(), local.thread.random()];
-    let (ended, cache) = match answer(local, exchange, id, began).await {
-        Ok(answered) => answered,
-        Err(stop) => {
-            if let Stop::Refuse(problem) = stop {
-                refuse(local, exchange, id, problem);
-                rare(problem.send(exchange, local.balancer.options.server.as_deref())).await;
-            }
-            (Instant::now(), None)
-        }
-    };
-    local.thread.counters().latency.record(ended - began);
-    if let Some(entries) = local.balancer.entries.get().filter(|entries| entries.access) {
-        entries.access(exchange, &hop(local, exchange, id), ended - began, cache);
-    }
-}
-
-#[cold]
-fn refuse(local: &Local, exchange: &impl Exchange, id: [u64; 2], problem: Problem) {
-    local.thread.counters().refuse(problem.why);
-    if let Some(entries) = local.balancer.entries.get().filter(|_| problem.status() >= 500) {
-        entries.refused(exchange, &hop(local, exchange, id), problem.status(), problem.message);
-    }
-}
-
-fn hop<'a>(local: &'a Local, exchange: &'a impl Exchange, id: [u64; 2]) -> Hop<'a> {
-    Hop {
-        peer: exchange.peer(),
-        options: &local.balancer.options,
-        id,
-    }
-}
-
 /// What few requests need: in a place of its own, or its room and its code would stand in the way of all the others.
 #[cold]
 #[inline(never)]
-fn rare<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+pub(super) fn rare<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
     Box::pin(work)
-}
-
-/// Why a request is not answered by a server.
-pub(super) enum Stop {
-    Refuse(Problem),
-    /// Nobody is there to be answered, or the response has begun and cannot be mended.
-    Broken,
-}
-
-impl From<Problem> for Stop {
-    fn from(problem: Problem) -> Self {
-        Self::Refuse(problem)
-    }
-}
-
-/// Answers a request that came at `began`; when that was done, and what the edge cache had to do with it.
-async fn answer(
-    local: &Rc<Local>,
-    exchange: &mut impl Exchange,
-    id: [u64; 2],
-    began: Instant,
-) -> Result<(Instant, Option<&'static str>), Stop> {
-    let destination = admit(local, exchange)?;
-    match local.balancer.edge() {
-        Some(edge) if destination.cached => {
-            let answered = rare(edge_cache::answer(local, edge, exchange, id, began, destination)).await;
-            answered.map(|(ended, result)| (ended, Some(result)))
-        }
-        _ => {
-            let ended = by_server(local, exchange, id, began, destination).await;
-            ended.map(|ended| (ended, None))
-        }
-    }
 }
 
 /// Has a server answer.
@@ -144,7 +76,7 @@ pub(super) async fn by_server(
     }
     let request = exchange.request();
     let mut head = local.thread.buffers.take();
-    rewrite::write_request(&mut head, request, &hop(local, exchange, id));
+    rewrite::write_request(&mut head, request, &local.hop(exchange, id));
     let mut attempts = Attempts {
         local,
         id,
@@ -160,18 +92,6 @@ pub(super) async fn by_server(
         local.thread.buffers.give(buffer);
     }
     result
-}
-
-fn admit(local: &Local, exchange: &impl Exchange) -> Result<Destination, Problem> {
-    let request = exchange.request();
-    if request.is_connect() {
-        return Err(Problem::new(
-            Refused::MethodNotAllowed,
-            "CONNECT is not supported here.",
-        ));
-    }
-    let destination = local.table().route(request.authority(), request.path());
-    destination.ok_or(Problem::new(Refused::NoServers, "No app servers found"))
 }
 
 const TOO_LARGE: Problem = Problem {
@@ -356,7 +276,7 @@ impl Attempts<'_> {
         seat.counters.failures.add(1);
         let why = failed.failure.to_string();
         if let Some(entries) = self.local.balancer.entries.get() {
-            let hop = hop(self.local, exchange, self.id);
+            let hop = self.local.hop(exchange, self.id);
             entries.attempt_failed(exchange, &hop, &server.address.to_string(), &why);
         }
         server.state.failed(why);

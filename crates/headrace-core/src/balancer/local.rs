@@ -1,12 +1,12 @@
 //! One engine thread's side of the balancer: its connections, its counters, its turn in each service.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::BTreeMap,
     future::poll_fn,
     ops::Deref,
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,34 +15,23 @@ use tokio::time::sleep;
 
 use super::{
     Balancer,
-    ending::Order,
-    forward::{self, Stop},
+    failure::Stop,
+    order::Order,
     pick::Wish,
-    pool::Pool,
     queue::Place,
-    server::{ServerCounters, State},
+    rewrite::Hop,
+    seat::Seat,
+    server::State,
     table::{Service, Table, Target},
 };
 use crate::{
     engine::Thread,
-    http::{
-        exchange::{Exchange, Handler},
-        reply::Problem,
-    },
+    http::{exchange::Exchange, reply::Problem},
     metrics::Refused,
 };
 
 const NOBODY: Problem = Problem::new(Refused::NoServers, "No app servers found");
 const FULL: Problem = Problem::new(Refused::Overloaded, "All app servers are busy; try again shortly.");
-
-/// What the thread keeps for one server.
-pub(super) struct Seat {
-    state: Arc<State>,
-    pub(super) counters: Arc<ServerCounters>,
-    pub(super) pool: Pool,
-    /// When the server leaves, as far as its requests were woken to see.
-    leaves_by: Cell<Option<u64>>,
-}
 
 pub(super) struct Local {
     pub(super) balancer: Arc<Balancer>,
@@ -72,21 +61,23 @@ impl Local {
         local
     }
 
+    /// This hop, as the server of a request is told of it.
+    pub(super) fn hop<'a>(&'a self, exchange: &'a impl Exchange, id: [u64; 2]) -> Hop<'a> {
+        Hop {
+            peer: exchange.peer(),
+            options: &self.balancer.options,
+            id,
+        }
+    }
+
     pub(super) fn table(&self) -> Guard<Arc<Table>> {
         self.balancer.table.load()
     }
 
     pub(super) fn seat(&self, state: &Arc<State>) -> Rc<Seat> {
         let mut seats = self.seats.borrow_mut();
-        let seat = seats.entry(state.key).or_insert_with(|| {
-            Rc::new(Seat {
-                state: Arc::clone(state),
-                counters: state.counters(),
-                pool: Pool::default(),
-                leaves_by: Cell::default(),
-            })
-        });
-        seat.pool.follow(state.moves.load(Ordering::Relaxed));
+        let seat = seats.entry(state.key).or_insert_with(|| Rc::new(Seat::new(state)));
+        seat.follow();
         Rc::clone(seat)
     }
 
@@ -96,8 +87,7 @@ impl Local {
         let now = self.thread.clock.now();
         let oldest = now.saturating_sub(self.balancer.options.idle_timeout.as_millis() as u64);
         self.seats.borrow_mut().retain(|key, seat| {
-            let leaves_by = seat.state.leaves_by();
-            if seat.leaves_by.replace(leaves_by) != leaves_by {
+            if seat.leaves_anew() {
                 self.thread.clock.rouse(Some(*key));
             }
             if seat.state.is_cut() {
@@ -223,14 +213,5 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.target.state.leave();
         self.local.balancer.left(&self.target.state);
-    }
-}
-
-/// The balancer as the engine's handler.
-pub struct Forwarder(pub(super) Rc<Local>);
-
-impl Handler for Forwarder {
-    async fn handle<X: Exchange>(&self, exchange: &mut X) {
-        forward::forward(&self.0, exchange).await;
     }
 }

@@ -1,10 +1,10 @@
 //! The balancer: the handler that passes requests on to app servers.
 //!
 //! Reading order: `options` and `table` (what Python hands over), `server` (what is known of one), `pick` and `queue`
-//! (who gets a request), `pool` (connections), `forward` (one request from its head to the end of its response, with
+//! (who gets a request), `pool` (connections) and `seat` (what a thread keeps for a server), `local` (a thread's side of all this), `forward` (one request from its head to the end of its response, with
 //! `rewrite`, `upload`, `download` and `transfer` as its steps, `failure` where one comes to nothing, `entries` what is logged
-//! of it), `ending` (streams of
-//! those who leave), `local` (a thread's side of all this), `probe` (are you there?).
+//! of it), `ending` (streams of those who leave) with `order` (one after the other), `handler` (a request from the engine, to a
+//! server or to the `edge_cache`), `probe` (are you there?).
 
 mod download;
 mod edge_cache;
@@ -12,13 +12,16 @@ mod ending;
 mod entries;
 mod failure;
 mod forward;
+mod handler;
 mod local;
 mod options;
+mod order;
 mod pick;
 mod pool;
 mod probe;
 mod queue;
 mod rewrite;
+mod seat;
 mod server;
 mod table;
 mod transfer;
@@ -39,7 +42,7 @@ use arc_swap::ArcSwap;
 pub use self::{
     edge_cache::{EdgeCache, EdgeOptions},
     entries::Entries,
-    local::Forwarder,
+    handler::Forwarder,
     options::{Network, Options, Via},
     probe::{Probe, probe},
     server::Stats,

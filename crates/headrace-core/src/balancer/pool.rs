@@ -18,13 +18,11 @@ use std::{
     collections::VecDeque,
     io::ErrorKind,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, Waker},
 };
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::local::Seat;
 use crate::net::stream::{ServerStream, Socket};
 
 #[derive(Debug)]
@@ -44,26 +42,18 @@ pub(super) struct Pool {
     moves: Cell<u64>,
 }
 
-/// A connection in use, until dropped.
-pub(super) struct InUse(Rc<Seat>);
-
-impl InUse {
-    pub(super) fn new(seat: &Rc<Seat>) -> Self {
-        let pool = &seat.pool;
-        pool.in_use.set(pool.in_use.get() + 1);
-        pool.peak.set(pool.peak.get().max(pool.in_use.get()));
-        Self(Rc::clone(seat))
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        let in_use = &self.0.pool.in_use;
-        in_use.set(in_use.get() - 1);
-    }
-}
-
 impl Pool {
+    /// A connection is in use.
+    pub(super) fn enter(&self) {
+        self.in_use.set(self.in_use.get() + 1);
+        self.peak.set(self.peak.get().max(self.in_use.get()));
+    }
+
+    /// It no longer is.
+    pub(super) fn leave(&self) {
+        self.in_use.set(self.in_use.get() - 1);
+    }
+
     /// Forgets connections to where the server was before its latest move.
     pub(super) fn follow(&self, moves: u64) {
         if self.moves.replace(moves) != moves {

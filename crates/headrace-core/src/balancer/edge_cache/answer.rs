@@ -18,11 +18,7 @@ use super::{
     serve::serve,
 };
 use crate::{
-    balancer::{
-        forward::{Stop, by_server},
-        local::Local,
-        table::Destination,
-    },
+    balancer::{failure::Stop, forward::by_server, local::Local, table::Destination},
     cache::Leased,
     edge::{
         freshness::Times,
