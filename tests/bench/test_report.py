@@ -51,6 +51,27 @@ def test_a_limit_holds_for_ours_alone(limit, verdict):
     assert panels([limited])[0].wanted == limit
 
 
+def test_each_of_ours_may_have_a_target_of_its_own():
+    contestants = [
+        Contestant("direct", (), lambda _: Sample(1.0)),
+        Contestant("balancer", (), lambda _: Sample(1.0), ours=True, target=1.05),
+        Contestant("cache", (), lambda _: Sample(1.0), ours=True, target=0.2),
+    ]
+    samples = {"direct": [Sample(100.0)], "balancer": [Sample(102.0)], "cache": [Sample(30.0)]}
+    ((_, lines),) = tables([Row(Scenario("replay", "a page", "ms", tuple(contestants)), samples, {})])
+    assert lines[0][-2:] == ["1.02, 0.30 of direct", "balancer <= 1.05, reached; cache <= 0.20, missed"]
+
+
+def test_what_others_measured_elsewhere_is_drawn_beside(tmp_path):
+    measured = row(name="replay")
+    beside = Row(dataclasses.replace(measured.scenario, beside={"direct": 590.0}), measured.samples, {})
+    written = write_results(outcome([beside, row()], Effort(), 0.02), tmp_path)
+    assert [path.name for path in written] == ["results.json", "results.md", "results.svg", "replay.svg"]
+    texts = [text.text for text in ET.parse(tmp_path / "replay.svg").iter(f"{SVG}text")]
+    assert {"In the article", "590", "12.0"} <= set(texts)
+    assert "(replay.svg)" in (tmp_path / "results.md").read_text()
+
+
 def test_missing_and_invalid_are_shown_in_place_of_a_figure_and_explained():
     measured = row(missing={"h2o": "apt install h2o"}, errors=3)
     ((_, lines),) = tables([measured])

@@ -1,10 +1,14 @@
 import asyncio
+import time
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from headrace.demo.data import app, service
 from headrace.demo.post import Draft, Post
 from headrace.demo.store import Picture, Store
+from headrace.errors import UsageError
 
 from .samples import DRAFT, PNG, SVG
 
@@ -157,3 +161,17 @@ def test_another_store_of_the_same_file_sees_the_same(store, post, tmp_path):
     assert other.get(post.slug) == post
     assert store.picture("a.png") == Picture("image/png", b"x")
     assert store.update(post.slug, 1, replace(post.draft, title="B")).version == 2
+
+
+async def test_it_can_be_as_slow_as_a_database(store):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service(store, 0.2)), base_url="https://data") as data:
+        began = time.monotonic()
+        assert (await data.get("/posts")).status_code == 200
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_delay_that_is_none_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("HEADRACE_DEMO_DATABASE", str(tmp_path / "blog.db"))
+    monkeypatch.setenv("HEADRACE_DEMO_DELAY", "long")
+    with pytest.raises(UsageError, match="HEADRACE_DEMO_DELAY is 'long'"):
+        app()

@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from headrace.cache.cache import Cache
+from headrace.cache.hit import Hit
 from headrace.demo.blog import blog
 from headrace.demo.client import DataClient
+from headrace.demo.edge import Edge
 
 from .test_blog import TEXTS, send
 
@@ -78,3 +80,19 @@ async def test_pages_that_there_are_not_are_not_kept(servers, post):
 async def test_without_a_cache_all_is_read_from_the_data_service(visitor, post):
     assert [await source(visitor, "/") for _ in range(2)] == ["call", "call"]
     assert "data-source" not in (await visitor.get("/new")).text
+
+
+async def test_behind_an_edge_pages_may_be_kept_there_and_nowhere_else(data, post):
+    application = blog(DataClient(data), edge=Edge("https://127.0.0.1:1"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="https://blog") as visitor:
+        for path, group in (("/", '"posts"'), ("/posts/on-mills", '"post:on-mills"')):
+            headers = (await visitor.get(path)).headers
+            assert headers["cdn-cache-control"] == "max-age=86400"
+            assert headers["cache-groups"] == group
+            assert headers["cache-control"] == "private, no-cache"
+        for path in ("/new", "/posts/on-mills/edit", "/posts/none"):
+            assert "cdn-cache-control" not in (await visitor.get(path)).headers
+
+
+def test_what_may_be_a_moment_too_old_is_not_kept_at_the_edge_for_a_day():
+    assert Edge("https://127.0.0.1:1").fields(Hit("", 0, stale=False, source="near"), "posts") == {}

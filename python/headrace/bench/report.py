@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headrace.bench.chart import Bar, Panel, chart
 from headrace.bench.outcome import Outcome
-from headrace.bench.scenario import Row
+from headrace.bench.scenario import Row, Scenario
 from headrace.bench.timeline import Line, timeline
 from headrace.errors import OperationError
 
@@ -51,8 +51,14 @@ def _ratios(row: Row) -> str:
 
 
 def _verdict(row: Row) -> str:
-    """Whether the first of ours, which is the one with the default settings, reached the target or the limit."""
+    """Whether the first of ours, which is the one with the default settings, reached the target or the limit.
+
+    Where each of ours has a target of its own, it is told of each.
+    """
     target, limit = row.scenario.target, row.scenario.limit
+    own = [(each.name, each.target) for each in row.scenario.contestants if each.target is not None]
+    if own:
+        return "; ".join(f"{name} <= {most:.2f}{_reached(row.ratio(name), most)}" for name, most in own)
     if target is not None:
         return f"<= {target:.2f}{_reached(next(iter(_ours(row)), None), target)}"
     if limit is not None:
@@ -83,6 +89,7 @@ def markdown(outcome: Outcome) -> str:
         "\n".join(f"- {remark}" for remark in remarks(outcome.rows)),
         "![the same as bars](results.svg)",
         *(f"![{name.removesuffix('.svg')} over time]({name})" for name in timelines(outcome.rows)),
+        *(f"![{name.removesuffix('.svg')} beside the article]({name})" for name in beside(outcome.rows)),
         "Versions: " + ", ".join(f"{name} {version}" for name, version in outcome.versions.items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -122,6 +129,20 @@ def _wanted(row: Row) -> float | None:
     return row.scenario.target * best[1] if row.scenario.target and best else None
 
 
+def beside(rows: Sequence[Row]) -> dict[str, str]:
+    """The picture of each row that has figures of others beside it, by the name of its file."""
+    return {
+        f"{row.scenario.name}.svg": chart([*panels([row]), _elsewhere(row.scenario)])
+        for row in rows
+        if row.scenario.beside
+    }
+
+
+def _elsewhere(scenario: Scenario) -> Panel:
+    bars = [Bar(name, value, value, value, number(value)) for name, value in scenario.beside.items()]
+    return Panel("In the article", scenario.unit, bars)
+
+
 def timelines(rows: Sequence[Row]) -> dict[str, str]:
     """The picture of each row that was watched over time, by the name of its file; of a contestant its last round."""
     return {f"{row.scenario.name}.svg": timeline(row.scenario.title, lines) for row in rows if (lines := _lines(row))}
@@ -137,7 +158,7 @@ def _lines(row: Row) -> dict[str, list[Line]]:
 
 
 def write_results(outcome: Outcome, folder: Path) -> list[Path]:
-    """Writes `results.json`, `results.md` and `results.svg`, and what was watched over time as `SCENARIO.svg`.
+    """Writes `results.json`, `results.md`, `results.svg`, and as `SCENARIO.svg` what has a picture of its own.
 
     Raises `OperationError` when it can't.
     """
@@ -146,6 +167,7 @@ def write_results(outcome: Outcome, folder: Path) -> list[Path]:
         "results.md": markdown(outcome),
         "results.svg": chart(panels(outcome.rows)),
         **timelines(outcome.rows),
+        **beside(outcome.rows),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -29,12 +29,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who is measured, how, and what must be installed for it; `ours` are compared with the best of the others."""
+    """Who is measured, how, and what must be installed for it; `ours` are compared with the best of the others.
+
+    `target` is the wanted ratio of this one, where each of ours has its own.
+    """
 
     name: str
     tools: tuple[Tool, ...]
     measure: Callable[[Rig], Sample]
     ours: bool = False
+    target: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Scenario:
     """A piece of work and what it is measured in; less is better.
 
     `target` is the wanted ratio of ours to the best peer, or to the best of those that `against` names; `limit` is the
-    most that ours may be.
+    most that ours may be. `beside` are figures of others, made elsewhere, that are drawn beside ours.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Scenario:
     target: float | None = None
     against: tuple[str, ...] = ()
     limit: float | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from headrace.bench.ingest.scenarios import INGEST
 from headrace.bench.latency import LATENCY
 from headrace.bench.logs.scenarios import LOGS
 from headrace.bench.proxied import PROXIED
+from headrace.bench.replay import REPLAY
 from headrace.bench.stack import STACK
 
-SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS, *CACHE)
+SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS, *CACHE, *REPLAY)

@@ -1,9 +1,11 @@
 """Free ports, and waiting until somebody answers on one."""
 
+import contextlib
 import http.client
 import socket
 import ssl
 import time
+from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
 from headrace.bench.process import Running
@@ -56,15 +58,18 @@ def until_open(port: int, process: Running) -> None:
 
 def ask(url: str, post: bytes = b"") -> tuple[int | str, bytes]:
     """The status and body of one GET, or of one POST where there is something to post; or what went wrong."""
-    connection, path = _connection(url), urlsplit(url).path or "/"
     try:
-        connection.request("POST" if post else "GET", path, post or None)
-        response = connection.getresponse()
-        return response.status, response.read()
+        with connection(url) as opened:
+            opened.request("POST" if post else "GET", urlsplit(url).path or "/", post or None)
+            response = opened.getresponse()
+            return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__, b""
-    finally:
-        connection.close()
+
+
+def connection(url: str) -> AbstractContextManager[http.client.HTTPConnection]:
+    """One to the host of `url`, that is kept from request to request and closed at the end of the `with` block."""
+    return contextlib.closing(_connection(url))
 
 
 def _connection(url: str) -> http.client.HTTPConnection:

@@ -19,6 +19,7 @@ from headrace.cache.cache import Cache
 from headrace.demo.assets import FOR_A_DAY, Assets, picture_response
 from headrace.demo.client import DataAwayError, DataClient, NotThereError, VersionChangedError, WrongFieldsError
 from headrace.demo.cover import cover
+from headrace.demo.edge import Edge
 from headrace.demo.forms import Sent, read_form
 from headrace.demo.pages import Form, Pages
 from headrace.demo.post import Draft, read_draft
@@ -35,7 +36,8 @@ def app() -> Starlette:
     """The blog as the environment describes it: `headrace serve headrace.demo.blog:app --factory`.
 
     `HEADRACE_DEMO_DATA` is the data service's URL (`https://localhost:4000`), `HEADRACE_DEMO_CA` the authority that
-    vouches for it (`~/.headrace/certs/ca.pem`), `HEADRACE_CACHE_URL` the cache that all app servers share (none).
+    vouches for it (`~/.headrace/certs/ca.pem`), `HEADRACE_CACHE_URL` the cache that all app servers share (none),
+    `HEADRACE_DEMO_EDGE` the admin port of a balancer that may keep pages (none).
     """
     ca = Path(os.environ.get("HEADRACE_DEMO_CA") or Path("~/.headrace/certs/ca.pem").expanduser())
     if not ca.is_file():
@@ -48,13 +50,14 @@ def app() -> Starlette:
     url = os.environ.get("HEADRACE_DEMO_DATA") or "https://localhost:4000"
     cache = Cache(os.environ["HEADRACE_CACHE_URL"]) if os.environ.get("HEADRACE_CACHE_URL") else None
     client = httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT, trust_env=False)
-    return blog(DataClient(client), cache)
+    edge = Edge(os.environ["HEADRACE_DEMO_EDGE"]) if os.environ.get("HEADRACE_DEMO_EDGE") else None
+    return blog(DataClient(client), cache, edge)
 
 
-def blog(data: DataClient, cache: Cache | None = None) -> Starlette:
-    """The blog over a data service, with a cache for what is read most."""
-    pages = Pages(HERE / "templates", Assets(HERE / "static"))
-    handlers = Handlers(data, Reading(data, cache), pages)
+def blog(data: DataClient, cache: Cache | None = None, edge: Edge | None = None) -> Starlette:
+    """The blog over a data service, with a cache for what is read most, behind an edge that may keep its pages."""
+    pages = Pages(HERE / "templates", Assets(HERE / "static"), edge)
+    handlers = Handlers(data, Reading(data, cache, edge), pages)
     routes = [
         Route("/", handlers.list_posts),
         Route("/new", handlers.new_post, methods=["GET", "POST"]),

@@ -11,6 +11,7 @@
 Errors are `{"error": "<code>", "message": "..."}`, with `fields` where a draft's fields are wrong.
 """
 
+import asyncio
 import datetime as dt
 import json
 import os
@@ -24,13 +25,17 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace.demo.folder import read_pictures, read_posts
 from headrace.demo.post import Draft, read_draft
 from headrace.demo.store import Picture, Store
+from headrace.errors import UsageError
+from headrace.settings.values import UnreadableError, read_duration
 
 OWN_POSTS: Final = Path(__file__).parent / "posts"
 LARGEST_PAGE: Final = 100
@@ -47,6 +52,7 @@ def app() -> Starlette:
     """The service as the environment describes it: `headrace serve headrace.demo.data:app --factory --port 4000`.
 
     `HEADRACE_DEMO_DATABASE` is its file (`~/.headrace/demo/blog.db`), `HEADRACE_DEMO_POSTS` the folder that fills it.
+    With `HEADRACE_DEMO_DELAY` ("580ms") each answer takes so much longer, as those of a slow database do.
     """
     database = os.environ.get("HEADRACE_DEMO_DATABASE") or Path("~/.headrace/demo/blog.db").expanduser()
     folder = Path(os.environ.get("HEADRACE_DEMO_POSTS") or OWN_POSTS)
@@ -54,11 +60,20 @@ def app() -> Starlette:
     for name, picture in read_pictures(folder).items():
         store.keep_picture(name, picture)
     store.bring_in(read_posts(folder))
-    return service(store)
+    return service(store, _delay(os.environ.get("HEADRACE_DEMO_DELAY") or 0))
 
 
-def service(store: Store) -> Starlette:
-    """The service over `store`."""
+def _delay(text: object) -> float:
+    try:
+        return read_duration(text)
+    except UnreadableError as error:
+        raise UsageError(
+            f"HEADRACE_DEMO_DELAY is {text!r}", hint='it takes seconds, or a duration such as "580ms"'
+        ) from error
+
+
+def service(store: Store, delay: float = 0) -> Starlette:
+    """The service over `store`; each answer waits for `delay` seconds."""
     routes = [
         Route("/posts", Posts),
         Route("/posts/{slug}", OnePost),
@@ -66,10 +81,26 @@ def service(store: Store) -> Starlette:
         Route("/pictures/{name}", OnePicture),
     ]
     application = Starlette(
-        routes=routes, exception_handlers={HTTPException: _refused, sqlite3.OperationalError: _away}
+        routes=routes,
+        middleware=[Middleware(Slow, delay)] if delay else [],
+        exception_handlers={HTTPException: _refused, sqlite3.OperationalError: _away},
     )
     application.state.store = store
     return application
+
+
+class Slow:
+    """An ASGI middleware before which all requests wait for `seconds`."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Waits, then asks the app."""
+        if scope["type"] == "http":
+            await asyncio.sleep(self._seconds)
+        await self._app(scope, receive, send)
 
 
 class Posts(HTTPEndpoint):

@@ -17,12 +17,14 @@ from starlette.templating import Jinja2Templates
 from headrace.cache.hit import Hit
 from headrace.demo.assets import Assets
 from headrace.demo.client import Page
+from headrace.demo.edge import Edge
 from headrace.demo.forms import proof, with_proof
 from headrace.demo.markdown import render
 from headrace.demo.post import LIMITS, REQUIRED, Post, minutes
+from headrace.demo.tags import LISTS, post_tag
 
 HEADERS: Final = {
-    # Each page says which app server answered, so none may be kept.
+    # Each page says which app server answered, and an update is seen at once, so browsers keep none.
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
@@ -59,8 +61,9 @@ class Form:
 class Pages:
     """Renders the templates of a folder."""
 
-    def __init__(self, templates: Path, assets: Assets) -> None:
+    def __init__(self, templates: Path, assets: Assets, edge: Edge | None = None) -> None:
         self.assets = assets
+        self._edge = edge
         self._templates = Jinja2Templates(templates)
         self._templates.env.globals.update(asset=assets.address, limits=LIMITS, required=REQUIRED, minutes=minutes)
         self._templates.env.filters.update(markdown=render, day=_day)
@@ -69,11 +72,11 @@ class Pages:
         """The list of posts."""
         if hit.value.number > hit.value.pages:
             raise HTTPException(404, "There is no such page.")
-        return self._page(request, "list.html", page=hit.value, hit=hit)
+        return self._kept(self._page(request, "list.html", page=hit.value, hit=hit), hit, LISTS)
 
     def reading(self, request: Request, hit: Hit[Post]) -> Response:
         """A post."""
-        return self._page(request, "post.html", post=hit.value, hit=hit)
+        return self._kept(self._page(request, "post.html", post=hit.value, hit=hit), hit, post_tag(hit.value.slug))
 
     def form(self, request: Request, form: Form) -> Response:
         """The form for a post, new or not."""
@@ -94,6 +97,11 @@ class Pages:
         """A page for the time in which the data service can't be reached."""
         text = "The blog is up, but the service that keeps its posts does not answer. Try again in a moment."
         return self._message(request, 503, "The posts are out of reach", text, {"Retry-After": "5"})
+
+    def _kept(self, response: Response, hit: Hit[Any], tag: str) -> Response:
+        """`response` with what it says to the balancer's edge cache."""
+        response.headers.update(self._edge.fields(hit, tag) if self._edge else {})
+        return response
 
     def _message(
         self, request: Request, status: int, title: str, text: str, headers: Mapping[str, str] | None = None
