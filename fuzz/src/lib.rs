@@ -19,7 +19,8 @@ use std::{
 
 use bytes::BytesMut;
 use headrace_core::{
-    engine::{Engine, Limits, Open, Thread},
+    engine::{Engine, Open, Thread},
+    limits::Limits,
     http::{
         exchange::{Exchange, Handler, Part, Peer, ReplyBody},
         fields::{Field, Fields},

@@ -6,7 +6,7 @@
 //! come in), `balancer` (the handler that passes
 //! requests on), `journal` (what must not be lost), `service` (what handlers share that
 //! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do),
-//! `uploads` (payloads on their way to a store); `calendar`, `error` and `metrics` are leaves.
+//! `uploads` (payloads on their way to a store); `calendar`, `error`, `limits` and `metrics` are leaves.
 
 pub mod balancer;
 pub mod cache;
@@ -19,6 +19,7 @@ pub mod http;
 pub mod ingest;
 pub mod intake;
 pub mod journal;
+pub mod limits;
 pub mod listener;
 pub mod logs;
 pub mod metrics;

@@ -18,12 +18,13 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, client, client::SendRequest};
 use headrace_core::{
-    engine::{Engine, Limits, Open, Thread},
+    engine::{Engine, Open, Thread},
     http::{
         exchange::{BodyError, Exchange, Handler, Part, Peer, ReplyBody},
         h2::{Crew, serve},
         reply::Problem,
     },
+    limits::Limits,
     metrics::Refused,
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headrace_core::{balancer, cache, engine, ingest, listener, logs};
+use headrace_core::{balancer, cache, engine, ingest, limits, listener, logs};
 use pyo3::prelude::*;
 
 use crate::{
@@ -34,7 +34,7 @@ impl Engine {
     #[new]
     #[pyo3(signature = (*, threads = 0, limits = None))]
     fn new(threads: usize, limits: Option<PyRef<'_, Limits>>) -> PyResult<Self> {
-        let limits = limits.map_or_else(engine::Limits::default, |limits| limits.0.clone());
+        let limits = limits.map_or_else(limits::Limits::default, |given| given.0.clone());
         engine::Engine::start(threads, limits).map(Self).map_err(raise)
     }
 

@@ -1,12 +1,12 @@
 //! What a listener bears from clients.
 
-use headrace_core::{engine, http::head::HeadLimits};
+use headrace_core::limits::{self, HeadLimits};
 use pyo3::prelude::*;
 
 use crate::errors::{raise, seconds};
 
 #[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct Limits(pub(crate) engine::Limits);
+pub(crate) struct Limits(pub(crate) limits::Limits);
 
 #[pymethods]
 impl Limits {
@@ -53,7 +53,7 @@ impl Limits {
         settings_per_second: u32,
         continuations_per_second: u32,
     ) -> PyResult<Self> {
-        let limits = engine::Limits {
+        let limits = limits::Limits {
             header_timeout: seconds("header_timeout", header_timeout)?,
             body_idle_timeout: seconds("body_idle_timeout", body_idle_timeout)?,
             body_min_rate,

@@ -8,7 +8,6 @@
 //! to go, waits for the others until the deadline, and ends the threads, cutting what is left.
 
 mod events;
-mod limits;
 mod thread;
 
 use std::{
@@ -26,11 +25,11 @@ use tokio::sync::mpsc;
 use self::thread::Command;
 pub use self::{
     events::{Event, Events},
-    limits::Limits,
     thread::{Open, Thread},
 };
 use crate::{
     error::Error,
+    limits::Limits,
     metrics::{Distribution, ThreadCounters},
     net::clock,
 };

@@ -15,10 +15,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Limits, Shared};
+use super::Shared;
 use crate::{
     error::Error,
-    http::head::Request,
+    limits::Limits,
     metrics::ThreadCounters,
     net::{
         buffers::Buffers,
@@ -44,33 +44,12 @@ pub struct Thread {
     pub clock: Rc<Clock>,
     pub buffers: Buffers,
     pub pipes: Pipes,
-    pub requests: Requests,
     shared: Arc<Shared>,
     /// When everything ends; `NEVER` before anyone asked.
     stop_by: Cell<u64>,
     random: Cell<u64>,
     date: RefCell<Date>,
     chores: RefCell<Vec<Chore>>,
-}
-
-/// Requests whose buffers have grown, for whoever reads the next one.
-#[derive(Debug, Default)]
-pub struct Requests(RefCell<Vec<Request>>);
-
-impl Requests {
-    const MOST: usize = 256;
-
-    pub fn take(&self) -> Request {
-        self.0.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub fn give(&self, mut request: Request) {
-        let mut spare = self.0.borrow_mut();
-        if spare.len() < Self::MOST {
-            request.clear();
-            spare.push(request);
-        }
-    }
 }
 
 #[derive(Default)]
@@ -87,7 +66,6 @@ impl Thread {
             clock: Clock::new(),
             buffers: Buffers::default(),
             pipes: Pipes::default(),
-            requests: Requests::default(),
             shared,
             stop_by: Cell::new(NEVER),
             random: Cell::new(seed | 1),

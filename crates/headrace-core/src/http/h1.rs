@@ -30,6 +30,7 @@ use super::{
     head::{self, BodyKind, Request, Version},
     pace::Pace,
     reply::Problem,
+    spare,
 };
 use crate::{
     engine::Thread,
@@ -142,7 +143,7 @@ impl<S: ClientStream> Connection<S> {
         if self.input.is_empty() && !self.read_head().await {
             return false;
         }
-        self.request = self.thread.requests.take();
+        self.request = spare::take();
         let mut looked_at = 0;
         loop {
             // A head ends with a line feed: without a new one there is nothing new to parse. But what is no HTTP at all

@@ -41,7 +41,8 @@ use self::{
 };
 use super::exchange::{Handler, Peer};
 use crate::{
-    engine::{Limits, Thread},
+    engine::Thread,
+    limits::Limits,
     net::{
         clock::{IDLE, Timer},
         stream::ClientStream,

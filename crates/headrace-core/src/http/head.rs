@@ -24,6 +24,7 @@ use bytes::BytesMut;
 use memchr::memchr_iter;
 
 pub use super::fields::write_field;
+pub use crate::limits::HeadLimits;
 pub use bare::Bare;
 pub use refusal::{BadResponse, Refusal};
 pub use request::{BodyKind, Request, parse_request};
@@ -39,28 +40,6 @@ pub const MOST_FIELDS: usize = 256;
 
 /// The most elements of all `Connection` fields together. Each may name a field, and each field is held against each.
 const MOST_OPTIONS: usize = 32;
-
-/// How large a head may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// Bytes of one line, without its end.
-    pub line: usize,
-    /// Bytes of the whole head.
-    pub bytes: usize,
-    /// Fields, at most [`MOST_FIELDS`].
-    pub count: usize,
-}
-
-impl Default for HeadLimits {
-    /// What nginx and Envoy allow.
-    fn default() -> Self {
-        Self {
-            line: 8 * 1024,
-            bytes: 32 * 1024,
-            count: 100,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {

@@ -9,3 +9,4 @@ pub mod h2;
 pub mod head;
 mod pace;
 pub mod reply;
+mod spare;

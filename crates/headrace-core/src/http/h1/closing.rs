@@ -7,7 +7,10 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Connection, READ, Reply};
 use crate::{
-    http::exchange::{Exchange, Part},
+    http::{
+        exchange::{Exchange, Part},
+        spare,
+    },
     net::{buffers::MEDIUM, stream::ClientStream},
 };
 
@@ -33,7 +36,7 @@ impl<S: ClientStream> Connection<S> {
         if !self.decoder.is_done() && !self.drain_body().await {
             return false;
         }
-        self.thread.requests.give(std::mem::take(&mut self.request));
+        spare::give(std::mem::take(&mut self.request));
         if self.input.is_empty() {
             self.thread.buffers.give(std::mem::take(&mut self.input));
         }

@@ -8,7 +8,6 @@
 //! blame (RFC 9113, 8.1), if the response is an error a while after it.
 
 use std::{
-    cell::RefCell,
     rc::Rc,
     task::{Context, Poll, ready},
 };
@@ -23,6 +22,7 @@ use crate::{
         exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
         fields::{Field, Fields},
         head::{Refusal, Request},
+        spare,
     },
     metrics::Refused,
     net::clock::Timer,
@@ -30,13 +30,6 @@ use crate::{
 
 /// Up to here a piece is copied, which leaves the handler its buffer; a longer one is given away with it.
 const COPY: usize = 4 * 1024;
-/// Requests whose memory an engine thread keeps.
-const SPARE: usize = 64;
-
-thread_local! {
-    /// Requests that ended, for the next ones of any connection: idle ones hold none.
-    static SPARES: RefCell<Vec<Request>> = const { RefCell::new(Vec::new()) };
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
@@ -74,7 +67,7 @@ impl Stream {
         shared.thread.counters().requests_http2.add(1);
         let (head, frames) = request.into_parts();
         let mut stream = Self {
-            request: SPARES.with_borrow_mut(Vec::pop).unwrap_or_default(),
+            request: spare::take(),
             body: Body::new(frames, Rc::clone(&shared.thread)),
             shared,
             respond,
@@ -305,12 +298,6 @@ impl Drop for Stream {
         let shared = &self.shared;
         shared.open.set(shared.open.get() - 1);
         shared.ended.set(shared.thread.clock.now());
-        SPARES.with_borrow_mut(|spares| {
-            if spares.len() < SPARE {
-                let mut request = std::mem::take(&mut self.request);
-                request.clear();
-                spares.push(request);
-            }
-        });
+        spare::give(std::mem::take(&mut self.request));
     }
 }

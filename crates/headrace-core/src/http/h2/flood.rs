@@ -12,7 +12,7 @@
 
 use h2::Reason;
 
-use crate::engine::Limits;
+use crate::limits::Limits;
 
 /// The client's connection preface, before its first frame (RFC 9113, 3.4).
 const PREFACE: usize = 24;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{error::Error, http::head::HeadLimits};
+use crate::error::Error;
 
 /// Descriptors that are kept for everything but connections.
 const RESERVED_FILES: usize = 64;
@@ -36,6 +36,28 @@ pub struct Limits {
     pub continuations_per_second: u32,
 }
 
+/// How large a head may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of one line, without its end.
+    pub line: usize,
+    /// Bytes of the whole head.
+    pub bytes: usize,
+    /// Fields, at most [`crate::http::head::MOST_FIELDS`].
+    pub count: usize,
+}
+
+impl Default for HeadLimits {
+    /// What nginx and Envoy allow.
+    fn default() -> Self {
+        Self {
+            line: 8 * 1024,
+            bytes: 32 * 1024,
+            count: 100,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -46,11 +68,7 @@ impl Default for Limits {
             write_idle_timeout: Duration::from_secs(60),
             keep_alive: Duration::from_secs(75),
             keep_alive_http2: Duration::from_secs(180),
-            head: HeadLimits {
-                line: 8 * 1024,
-                bytes: 32 * 1024,
-                count: 100,
-            },
+            head: HeadLimits::default(),
             connections: 0,
             streams: 100,
             stream_window: 64 * 1024,
