@@ -42,9 +42,9 @@ class Peer:
     name: str
     tool: Tool
     configuration: str
-    arguments: tuple[str, ...]  # with @configuration and @folder
+    arguments: tuple[str, ...]  # with @configuration, @folder and @port
     tls: str  # what stands for @tls in the configuration
-    server: str  # what each of @servers is, with @address and @number
+    server: str  # what each of @servers is, with @address (@host and @port) and @number
     plain: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,7 +52,10 @@ class Peer:
         """The configuration that listens on `port` and passes requests on to `servers` (`"127.0.0.1:9001"`)."""
         names = {**setting.names(), "port": port, "admin": admin}
         server = Template(self.server)
-        lines = [server.substitute(address=address, number=number) for number, address in enumerate(servers)]
+        lines = []
+        for number, address in enumerate(servers):
+            host, _, its_port = address.rpartition(":")
+            lines.append(server.substitute(address=address, host=host, port=its_port, number=number))
         names["tls"] = Template(self.tls if tls else self.plain).substitute(names)
         return Template((CONFIGURATIONS / self.configuration).read_text()).substitute(names, servers="\n".join(lines))
 
@@ -67,7 +70,7 @@ class Peer:
         port = free_port()
         path = setting.folder / self.configuration
         path.write_text(self.render(setting, port=port, servers=servers, tls=tls, admin=admin))
-        names = {**setting.names(), "configuration": path}
+        names = {**setting.names(), "configuration": path, "port": port}
         command = [self.tool.require(), *(Template(argument).substitute(names) for argument in self.arguments)]
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
         with running(self.name, command, setting.folder, setting.core, self.environ) as process:

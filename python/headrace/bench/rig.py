@@ -16,6 +16,8 @@ from headrace.bench.tools import NGINX, SETPRIV, TASKSET
 from headrace.bench.wait import free_port, until_answered
 
 MEGABYTE = 1 << 20
+FILES = {"megabyte": MEGABYTE, "1024": 1024, "102400": 102_400}  # of the backend, in bytes
+OBJECTS_LOG = "objects.log"  # a line for each request for an object that caches may store
 ADDRESSES = 1000
 
 
@@ -98,11 +100,12 @@ def _addresses(port: int) -> list[str]:
 
 @contextlib.contextmanager
 def _backend(folder: Path, core: int, port: int) -> Iterator[int]:
-    (folder / "megabyte").write_bytes(b"x" * MEGABYTE)
+    for name, size in FILES.items():
+        (folder / name).write_bytes(b"x" * size)
     path = folder / "backend.conf"
     template = Template((CONFIGURATIONS / path.name).read_text())
     listen = "\n".join(f"listen {address} backlog=1024;" for address in _addresses(port))
-    path.write_text(template.substitute(folder=folder, listen=listen))
+    path.write_text(template.substitute(folder=folder, listen=listen, log=OBJECTS_LOG))
     with running("backend", [NGINX.require(), "-e", "stderr", "-c", str(path)], folder, core) as process:
         until_answered(f"http://127.0.0.1:{port}/", process)
         yield port

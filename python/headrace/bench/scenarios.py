@@ -2,6 +2,7 @@
 
 from headrace.bench.cache.scenarios import CACHE
 from headrace.bench.crowd import CROWD
+from headrace.bench.edge import EDGE
 from headrace.bench.idle import IDLE
 from headrace.bench.ingest.scenarios import INGEST
 from headrace.bench.latency import LATENCY
@@ -10,4 +11,4 @@ from headrace.bench.proxied import PROXIED
 from headrace.bench.replay import REPLAY
 from headrace.bench.stack import STACK
 
-SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS, *CACHE, *REPLAY)
+SCENARIOS = (*PROXIED, IDLE, LATENCY, CROWD, STACK, *INGEST, *LOGS, *CACHE, *EDGE, *REPLAY)
