@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from headrace._core import Route
 
 from .app_server import Gate
 from .edge import App
-from .wire import chunked, eventually, reply
+from .wire import chunked, eventually, reply, request
 
 FRESH = "Cache-Control: max-age=3600"
 CACHED = [Route("web", cached=True)]
@@ -57,6 +59,8 @@ def test_waiting_for_another_ones_response_is_bounded(start_server, start_balanc
     assert eventually(lambda: gate.waiting == 2)
     gate.open()
     assert [call.result().body for call in calls] == [b"slow"] * 2
+    told = sorted(call.result()["cache-status"].partition("; ttl=")[0] for call in calls)
+    assert told == ["headrace; fwd=uri-miss; collapsed=?0", "headrace; fwd=uri-miss; stored"]
 
 
 def test_what_cannot_be_stored_is_not_waited_for(start_server, start_balancer, in_background):
@@ -96,6 +100,51 @@ def test_what_is_too_large_streams_and_is_not_stored(start_server, start_balance
         assert proxy.client().get().body == body
     assert len(app.requests("/")) == 2
     assert proxy.balancer.cache_stats()["bytes"] < 10_000
+
+
+def test_what_is_too_large_is_not_held_back(start_server, start_balancer):
+    first, rest = b"x" * 150_000, b"y" * 150_000
+    arrived = threading.Event()
+
+    def in_two_parts(connection):
+        while connection.request():
+            connection.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: 300000\r\n\r\n".encode() + first)
+            arrived.wait(10)
+            connection.send(rest)
+
+    proxy = start_balancer([start_server(in_two_parts)], routes=CACHED, options={"cache_object": 200_000})
+    client = proxy.client()
+    client.send(request("GET", "/"))
+    assert client.message().status == 200
+    assert client.read(len(first)) == first
+    arrived.set()
+    assert client.read(len(rest)) == rest
+
+
+def test_each_line_of_a_repeated_field_is_stored(edge, app):
+    app.will_give("/", reply(b"one", FRESH, "X-Odd: 1", "X-Odd: 2"))
+    client = edge.client()
+    assert [client.get().all("x-odd") for _ in range(2)] == [["1", "2"]] * 2
+
+
+def test_trailers_are_not_combined_with_fields(edge, app):
+    head = f"HTTP/1.1 200 OK\r\n{FRESH}\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    app.will_give("/", head + b"3\r\none\r\n0\r\nX-Sum: 1\r\n\r\n")
+    client = edge.client()
+    first, second = client.get(), client.get()
+    assert (first.body, first.trailers) == (b"one", [("x-sum", "1")])
+    assert (second.body, second.trailers) == (b"one", [])
+    assert "x-sum" not in second
+    assert len(app.requests("/")) == 1
+
+
+def test_what_caches_before_told_is_kept_before_ours(edge, app):
+    app.will_give("/", reply(b"one", FRESH, "Cache-Status: origin; hit"))
+    client = edge.client()
+    for ours in ("headrace; fwd=uri-miss", "headrace; hit"):
+        before, own = client.get().all("cache-status")
+        assert before == "origin; hit"
+        assert own.startswith(ours)
 
 
 def test_a_response_that_breaks_off_is_not_stored(start_server, start_balancer):
@@ -227,6 +276,31 @@ def test_a_tag_is_purged(edge, app, field):
     stored(edge, app, "/b", "Surrogate-Key: others")
     assert edge.balancer.purge(tag="posts") == 1
     assert [is_stored(edge, app, path) for path in ("/a", "/b")] == [False, True]
+
+
+@pytest.mark.parametrize("soft", [True, False])
+@pytest.mark.parametrize("what", [{"tag": "posts"}, {"prefix": "http://app.test/a"}, {"key": "http://app.test/a"}])
+def test_what_varies_is_counted_by_its_variants(edge, app, what, soft):
+    for value in ("1", "2"):
+        app.will_give("/a", reply(b"one", FRESH, "Vary: X-A", "Surrogate-Key: posts"))
+        edge.client().get("/a", f"X-A: {value}")
+    assert edge.balancer.purge(**what, soft=soft) == 2
+
+
+def test_what_is_not_stored_is_not_counted(edge, app):
+    app.will_give("/a", reply(b"one", "Cache-Control: private"))
+    edge.client().get("/a")
+    assert edge.balancer.purge(prefix="http://app.test/") == 0
+
+
+def test_a_change_by_way_of_a_route_without_the_cache_counts(start_server, start_balancer, app):
+    routes = [Route("web", path="/api"), *CACHED]
+    proxy = start_balancer([start_server(app)], routes=routes)
+    stored(proxy, app, "/posts/3")
+    stored(proxy, app, "/list", 'Cache-Groups: "posts"')
+    app.will_give("/api", reply(b"done", "Content-Location: /posts/3", 'Cache-Group-Invalidation: "posts"'))
+    proxy.client().post(b"x", "/api")
+    assert [is_stored(proxy, app, path) for path in ("/posts/3", "/list")] == [False, False]
 
 
 def test_a_prefix_is_purged(edge, app):

@@ -18,7 +18,7 @@ def named() -> set[str]:
 
 def written() -> set[str]:
     rust = ROOT.glob("crates/headrace-core/src/edge/*.rs")
-    tests = [path.read_text() for path in (*rust, ROOT / "tests/core/test_edge_cache.py")]
+    tests = [path.read_text() for path in (*rust, *ROOT.glob("tests/core/test_edge_*.py"))]
     return {case.name for case in CASES} | {name for text in tests for name in re.findall(r"(?:fn|def) (\w+)", text)}
 
 

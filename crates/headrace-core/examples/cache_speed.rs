@@ -23,7 +23,7 @@ fn new<'a>(key: &'a str, value: &'a [u8]) -> New<'a> {
         meta: b"",
         life,
         tags: &[],
-        lease: None,
+        ..New::default()
     }
 }
 

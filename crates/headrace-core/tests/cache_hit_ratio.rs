@@ -38,7 +38,7 @@ impl Cache for Ours {
             meta: b"",
             life,
             tags: &[],
-            lease: None,
+            ..New::default()
         });
         false
     }

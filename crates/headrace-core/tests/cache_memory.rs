@@ -42,7 +42,7 @@ fn random_sets_stay_within_the_bound_in_memory_too() {
             meta: b"",
             life,
             tags: &[tag.as_bytes()],
-            lease: None,
+            ..New::default()
         });
         if number % 10_000 == 0 {
             assert!(store.stats().bytes <= MAX_BYTES);

@@ -69,6 +69,7 @@ impl Store {
             },
             tags: &tags,
             lease: (lease != 0).then_some(lease),
+            ..New::default()
         };
         match self.inner.set(new) {
             Stored::Yes(_) => Ok(true),

@@ -60,7 +60,8 @@ async fn answer(
 ) -> Result<(Instant, Option<&'static str>), Stop> {
     let destination = admit(local, exchange)?;
     match local.balancer.edge() {
-        Some(edge) if destination.cached => {
+        // What is changed by way of any route may be stored by way of another.
+        Some(edge) if destination.cached || !exchange.request().is_safe() => {
             let answered = rare(edge_cache::answer(local, edge, exchange, id, began, destination)).await;
             answered.map(|(ended, result)| (ended, Some(result)))
         }

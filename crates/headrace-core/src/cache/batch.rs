@@ -209,6 +209,7 @@ pub(super) fn perform(store: &Store, operation: &Operation<'_>, out: &mut BytesM
                 life: *life,
                 tags: &tags,
                 lease: *lease,
+                ..New::default()
             });
             let code = match stored {
                 Stored::Yes(_) => 204,

@@ -47,6 +47,7 @@ impl Server {
             life: given.life,
             tags: &tags,
             lease: given.lease,
+            ..New::default()
         });
         self.thread.buffers.give(body);
         match stored {

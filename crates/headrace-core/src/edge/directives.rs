@@ -18,6 +18,8 @@ pub struct RequestDirectives {
     pub max_age: Option<u32>,
     pub min_fresh: Option<u32>,
     pub max_stale: Option<u32>,
+    /// RFC 5861, 4.
+    pub stale_if_error: Option<u32>,
 }
 
 impl RequestDirectives {
@@ -53,6 +55,7 @@ impl RequestDirectives {
             }
             // Without a number any age will do; with one that is none no age does.
             b"max-stale" => shorten(&mut self.max_stale, seconds.map_or(LONGEST, |most| most.unwrap_or(0))),
+            b"stale-if-error" => shorten(&mut self.stale_if_error, seconds.flatten().unwrap_or(0)),
             _ => {}
         }
     }
@@ -293,6 +296,13 @@ mod tests {
                 "max-stale=nine",
                 RequestDirectives {
                     max_stale: Some(0),
+                    ..none
+                },
+            ),
+            (
+                "stale-if-error=9",
+                RequestDirectives {
+                    stale_if_error: Some(9),
                     ..none
                 },
             ),

@@ -95,7 +95,8 @@ fn candidate(asked: &RequestDirectives, stored: &Candidate) -> Reuse {
 /// long where neither side says so.
 pub fn covers_error(asked: &RequestDirectives, stored: &Candidate, default: u32) -> bool {
     let terms = &stored.terms;
-    let most = match terms.if_error {
+    let by_client = asked.stale_if_error.filter(|_| !terms.forbids_stale);
+    let most = match terms.if_error.max(by_client) {
         Some(most) => most,
         None if terms.forbids_stale => 0,
         None => default,
@@ -121,6 +122,7 @@ mod tests {
         max_age: None,
         min_fresh: None,
         max_stale: None,
+        stale_if_error: None,
     };
     const FREE: Terms = Terms {
         no_cache: false,
@@ -371,6 +373,14 @@ mod tests {
             assert_eq!(covers_error(&ANY, &with(STALE, terms), 60), covers, "{terms:?}");
         }
         assert!(!covers_error(&ANY, &STALE, 0));
+        for (most, forbids_stale, covers) in [(10, false, true), (9, false, false), (10, true, false)] {
+            let asked = RequestDirectives {
+                stale_if_error: Some(most),
+                ..ANY
+            };
+            let terms = Terms { forbids_stale, ..FREE };
+            assert_eq!(covers_error(&asked, &with(STALE, terms), 0), covers, "{most} {forbids_stale}");
+        }
         assert!(!covers_error(&RequestDirectives { no_cache: true, ..ANY }, &STALE, 60));
         assert!(is_error(503) && !is_error(501) && !is_error(404));
     }

@@ -14,8 +14,6 @@ pub enum Forwarded {
     /// Something fresh was there, but the request's own directives ruled it out.
     Request,
     Stale,
-    /// A part was wanted of what is not stored as a whole.
-    Partial,
 }
 
 impl Forwarded {
@@ -27,7 +25,6 @@ impl Forwarded {
             Self::VaryMiss => "vary-miss",
             Self::Request => "request",
             Self::Stale => "stale",
-            Self::Partial => "partial",
         }
     }
 }
@@ -40,8 +37,8 @@ pub struct CacheStatus {
     /// What the server answered, where the client gets another status.
     pub server_said: Option<u16>,
     pub stored: bool,
-    /// It waited for another request's response.
-    pub collapsed: bool,
+    /// It waited for another request's response; whether that was enough.
+    pub collapsed: Option<bool>,
     /// Seconds for which the response is fresh; less than 0 once it is stale.
     pub ttl: Option<i64>,
 }
@@ -68,10 +65,13 @@ impl CacheStatus {
         if let Some(status) = self.server_said {
             let _ = write!(text, "; fwd-status={status}");
         }
-        for (is, name) in [(self.stored, "; stored"), (self.collapsed, "; collapsed")] {
-            if is {
-                text.push_str(name);
-            }
+        if self.stored {
+            text.push_str("; stored");
+        }
+        match self.collapsed {
+            Some(true) => text.push_str("; collapsed"),
+            Some(false) => text.push_str("; collapsed=?0"),
+            None => {}
         }
         self.write_ttl(&mut text);
         text
@@ -116,10 +116,18 @@ mod tests {
                 CacheStatus {
                     forwarded: Some(Forwarded::Stale),
                     server_said: Some(304),
-                    collapsed: true,
+                    collapsed: Some(true),
                     ..none
                 },
                 "edge; fwd=stale; fwd-status=304; collapsed",
+            ),
+            (
+                CacheStatus {
+                    forwarded: Some(Forwarded::VaryMiss),
+                    collapsed: Some(false),
+                    ..none
+                },
+                "edge; fwd=vary-miss; collapsed=?0",
             ),
         ] {
             assert_eq!(status.member("edge"), told);

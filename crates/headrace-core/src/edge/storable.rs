@@ -117,6 +117,7 @@ mod tests {
             max_age: None,
             min_fresh: None,
             max_stale: None,
+            stale_if_error: None,
         },
     };
 

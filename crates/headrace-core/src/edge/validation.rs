@@ -80,14 +80,14 @@ pub fn ask_whether_it_holds<'a>(request: &mut Fields, stored: impl Fn(&[u8]) -> 
     }
 }
 
-/// Whether a 304 with these fields speaks of the stored response (RFC 9111, 4.3.4), or a response to HEAD does (4.3.5).
+/// Whether a 304 with these fields speaks of the stored response (RFC 9111, 4.3.4). One without validators does, though the RFC
+/// wants that only of a stored response without any: it is the answer to a condition with this one's.
 pub fn speaks_of<'a>(update: &Fields, stored: impl Fn(&[u8]) -> Option<&'a [u8]>) -> bool {
     if let Some(etag) = update.get(b"etag") {
-        let same = stored(b"etag").is_some_and(|before| match is_strong(etag) && is_strong(before) {
+        return stored(b"etag").is_some_and(|before| match is_strong(etag) {
             true => etag == before,
             false => opaque(etag) == opaque(before),
         });
-        return same;
     }
     match update.get(b"last-modified") {
         Some(changed) => stored(b"last-modified").is_none_or(|before| before == changed),
@@ -95,32 +95,40 @@ pub fn speaks_of<'a>(update: &Fields, stored: impl Fn(&[u8]) -> Option<&'a [u8]>
     }
 }
 
-/// The stored fields with those of a 304 in their place (RFC 9111, 3.2). What describes the body stays, since the body does.
+/// Whether a response to HEAD is that of the stored one, as far as its validators tell (RFC 9111, 4.3.5).
+pub fn matches_head<'a>(head: &Fields, stored: impl Fn(&[u8]) -> Option<&'a [u8]>) -> bool {
+    let mut validators = [b"etag".as_slice(), b"last-modified"].into_iter();
+    validators.all(|name| head.get(name).is_none_or(|value| stored(name) == Some(value)))
+}
+
+/// The stored fields with those of a 304 in their place (RFC 9111, 3.2). What says how the body is to be read stays, since the
+/// body does.
 pub fn freshened(stored: &Fields, update: &Fields) -> Fields {
     let mut fields = Fields::new();
     let replaced = |field: &Field<'_>| update.iter().any(|new| new.name.eq_ignore_ascii_case(field.name));
-    for field in stored.iter().filter(|field| describes_body(field) || !replaced(field)) {
+    for field in stored.iter().filter(|field| frames_body(field) || !replaced(field)) {
         // An old age says nothing of the new response (4.2.3).
         if field.known != Known::Age {
             fields.push(field.name, field.value);
         }
     }
-    for field in update.iter().filter(|field| !describes_body(field)) {
+    for field in update.iter().filter(|field| !frames_body(field)) {
         fields.push(field.name, field.value);
     }
     fields
 }
 
-fn describes_body(field: &Field<'_>) -> bool {
+fn frames_body(field: &Field<'_>) -> bool {
     matches!(
         field.known,
-        Known::ContentEncoding | Known::ContentLength | Known::ContentRange | Known::ContentType
+        Known::ContentEncoding | Known::ContentLength | Known::ContentRange
     )
 }
 
 /// Whether a field of a stored response goes with a 304 (RFC 9110, 15.4.5): what describes a body has none there.
 pub fn goes_with_304(field: &Field<'_>) -> bool {
-    !describes_body(field) && !field.name.eq_ignore_ascii_case(b"content-language")
+    let describes = field.known == Known::ContentType || field.name.eq_ignore_ascii_case(b"content-language");
+    !frames_body(field) && !describes
 }
 
 #[cfg(test)]
@@ -207,6 +215,7 @@ mod tests {
             (&[("ETag", "\"a\"")][..], &[("ETag", "\"a\"")][..], true),
             (&[("ETag", "\"b\"")], &[("ETag", "\"a\"")], false),
             (&[("ETag", "W/\"a\"")], &[("ETag", "\"a\"")], true),
+            (&[("ETag", "\"a\"")], &[("ETag", "W/\"a\"")], false),
             (&[("ETag", "\"a\"")], &[CHANGED], false),
             (&[CHANGED], &[CHANGED], true),
             (&[("Last-Modified", "Sun, 06 Nov 1994 08:49:38 GMT")], &[CHANGED], false),
@@ -222,11 +231,27 @@ mod tests {
     }
 
     #[test]
+    fn rfc9111_4_3_5_all_validators_of_a_head_must_match() {
+        let etag = ("ETag", "\"a\"");
+        for (head, stored, same) in [
+            (&[etag, CHANGED][..], &[etag, CHANGED][..], true),
+            (&[etag], &[etag, CHANGED], true),
+            (&[], &[etag], true),
+            (&[etag, CHANGED], &[etag], false),
+            (&[("ETag", "W/\"a\"")], &[etag], false),
+        ] {
+            let kept = fields(stored);
+            assert_eq!(matches_head(&fields(head), |name| kept.get(name)), same, "{head:?}");
+        }
+    }
+
+    #[test]
     fn rfc9111_3_2_a_304_updates_what_is_stored() {
         let stored = [
             ("A", "1"),
             ("B", "1"),
             ("Content-Type", "a/b"),
+            ("Content-Encoding", "br"),
             ("Age", "9"),
             ("Content-Length", "5"),
         ];
@@ -234,12 +259,21 @@ mod tests {
             ("b", "2"),
             ("B", "3"),
             ("Content-Type", "c/d"),
+            ("Content-Encoding", "gzip"),
             ("Content-Length", "0"),
             ("C", "4"),
         ];
         let fresh = freshened(&fields(&stored), &fields(&update));
         let said: Vec<_> = fresh.iter().map(|field| [field.name, field.value].concat()).collect();
-        let wanted: [&[u8]; 6] = [b"A1", b"Content-Typea/b", b"Content-Length5", b"b2", b"B3", b"C4"];
+        let wanted: [&[u8]; 7] = [
+            b"A1",
+            b"Content-Encodingbr",
+            b"Content-Length5",
+            b"b2",
+            b"B3",
+            b"Content-Typec/d",
+            b"C4",
+        ];
         assert_eq!(said, wanted);
     }
 

@@ -11,7 +11,8 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    EdgeCache, filing,
+    EdgeCache,
+    freshen::{Update, freshen},
     nobody::Nobody,
     place::{Flight, Permit, Place},
     recorder::{Errand, Outcome, Recorder},
@@ -21,7 +22,6 @@ use crate::{
     balancer::{failure::Stop, forward::by_server, local::Local, table::Destination},
     cache::Leased,
     edge::{
-        freshness::Times,
         key,
         reuse::{self, Reuse, reuse},
         status::{CacheStatus, Forwarded},
@@ -30,7 +30,7 @@ use crate::{
     },
     http::{
         exchange::Exchange,
-        fields::{Field, Fields, Known},
+        fields::{Field, Known},
         head::{BodyKind, Request},
         reply::Problem,
     },
@@ -63,7 +63,7 @@ enum Fetched {
     Done(Instant),
     /// Nothing has reached the client, and what is stored is its answer.
     Stored {
-        fresh: Option<Fields>,
+        fresh: Option<Update>,
         server_said: Option<u16>,
     },
     /// What is stored is not what the server has: it must be asked without conditions.
@@ -101,7 +101,7 @@ pub(in super::super) async fn answer(
         Way::Store => visit.by_store(exchange, primary).await,
         Way::Around(why) => {
             let place = Place::around(primary);
-            visit.pass_through(exchange, &place, why, false).await
+            visit.pass_through(exchange, &place, why, None).await
         }
     }
 }
@@ -169,8 +169,8 @@ impl Visit<'_> {
                 }
                 Reuse::Revalidate => {}
             }
-            if let Some(why) = no_flight(exchange.request(), &place) {
-                return self.pass_through(exchange, &place, why, waited.is_some()).await;
+            if no_flight(exchange.request(), &place) {
+                return self.pass_through(exchange, &place, place.lack(), waited.map(|_| false)).await;
             }
             let permit = match self.edge.store.lease(&place.key, LEASE) {
                 Leased::Granted { lease, .. } => Permit::Lease(lease),
@@ -185,11 +185,12 @@ impl Visit<'_> {
                 }
                 Leased::Held { .. } => Permit::None,
             };
-            return self.ask(exchange, &place, permit, waited.is_some()).await;
+            let collapsed = waited.map(|_| false);
+            return self.ask(exchange, &place, permit, collapsed).await;
         }
         let place = Place::find(&self.edge.store, primary, exchange.request());
         let why = place.lack();
-        self.pass_through(exchange, &place, why, waited.is_some()).await
+        self.pass_through(exchange, &place, why, waited.map(|_| false)).await
     }
 
     /// Waits until another request's response is there or will not be, and no longer than is bearable.
@@ -209,7 +210,7 @@ impl Visit<'_> {
         exchange: &mut impl Exchange,
         place: &Place,
         permit: Permit,
-        collapsed: bool,
+        collapsed: Option<bool>,
     ) -> Result<Ended, Stop> {
         let store = &self.edge.store;
         let flight = Flight {
@@ -217,6 +218,10 @@ impl Visit<'_> {
             key: &place.key,
             permit,
         };
+        if exchange.request().is_head() {
+            let errand = self.as_it_is(exchange.request(), place, permit, place.lack(), collapsed);
+            return self.pass(exchange, errand).await;
+        }
         let mut validates = place
             .head()
             .is_some_and(|(head, _)| validation::has_validator(&head.to_fields()));
@@ -229,7 +234,9 @@ impl Visit<'_> {
                 }
                 Fetched::Another => validates = false,
                 Fetched::Stored { fresh, server_said } => {
-                    let renewed = fresh.and_then(|update| self.freshen(exchange.request(), place, permit, &update));
+                    let renewed = fresh.and_then(|update| {
+                        freshen(self.edge, &self.asked, exchange.request(), place, permit, &update)
+                    });
                     drop(flight);
                     let place = renewed.as_ref().unwrap_or(place);
                     let told = CacheStatus {
@@ -250,7 +257,7 @@ impl Visit<'_> {
         place: &'a Place,
         permit: Permit,
         validates: bool,
-        collapsed: bool,
+        collapsed: Option<bool>,
     ) -> Errand<'a> {
         let stored = place.head();
         let covers = stored.is_some_and(|(head, hit)| {
@@ -313,32 +320,34 @@ impl Visit<'_> {
         exchange: &mut impl Exchange,
         place: &Place,
         why: Forwarded,
-        collapsed: bool,
+        collapsed: Option<bool>,
     ) -> Result<Ended, Stop> {
-        self.local.thread.counters().cache_misses.add(1);
-        let errand = Errand {
+        let errand = self.as_it_is(exchange.request(), place, Permit::None, why, collapsed);
+        self.pass(exchange, errand).await
+    }
+
+    /// The client's own request, which the stored response has no part in.
+    fn as_it_is<'a>(
+        &'a self,
+        request: &Request,
+        place: &'a Place,
+        permit: Permit,
+        why: Forwarded,
+        collapsed: Option<bool>,
+    ) -> Errand<'a> {
+        Errand {
             why,
             request: None,
             covers: false,
-            ..self.errand(exchange.request(), place, Permit::None, false, collapsed)
-        };
+            ..self.errand(request, place, permit, false, collapsed)
+        }
+    }
+
+    async fn pass(&self, exchange: &mut impl Exchange, errand: Errand<'_>) -> Result<Ended, Stop> {
+        self.local.thread.counters().cache_misses.add(1);
         let mut recorder = Recorder::new(exchange, errand);
         let ended = by_server(self.local, &mut recorder, self.id, self.began, self.destination).await?;
         Ok((ended, "miss"))
-    }
-
-    /// Stores what is stored anew, with the fields of a 304 (RFC 9111, 4.3.4); where it then is.
-    fn freshen(&self, request: &Request, place: &Place, permit: Permit, update: &Fields) -> Option<Place> {
-        let (head, hit) = place.head()?;
-        let fields = validation::freshened(&head.to_fields(), update);
-        let now = unix_seconds();
-        let times = Times {
-            asked: now,
-            received: now,
-        };
-        let sheet = filing::sheet(&place.primary, head.status, &fields, times, &self.edge.options)?;
-        place.put(&self.edge.store, request, permit, &sheet, &hit.value);
-        Some(place.renewed(&sheet))
     }
 
     async fn serve(
@@ -366,7 +375,7 @@ impl Visit<'_> {
         counter.add(1);
         let told = told.unwrap_or(CacheStatus {
             forwarded: waited,
-            collapsed: waited.is_some(),
+            collapsed: waited.map(|_| true),
             ..CacheStatus::default()
         });
         let told = CacheStatus {
@@ -422,13 +431,13 @@ impl Visit<'_> {
     /// Whatever comes of it: who asks next finds it, or asks again.
     async fn renewal(&self, nobody: &mut Nobody, place: &Place, permit: Permit) {
         for validates in [validates(place), false] {
-            let errand = self.errand(nobody.request(), place, permit, validates, false);
+            let errand = self.errand(nobody.request(), place, permit, validates, None);
             match self.fetch(nobody, errand).await {
                 Ok(Fetched::Another) => {}
                 Ok(Fetched::Stored {
                     fresh: Some(update), ..
                 }) => {
-                    self.freshen(nobody.request(), place, permit, &update);
+                    freshen(self.edge, &self.asked, nobody.request(), place, permit, &update);
                     return;
                 }
                 _ => return,
@@ -444,15 +453,10 @@ fn validates(place: &Place) -> bool {
         .is_some_and(|(head, _)| validation::has_validator(&head.to_fields()))
 }
 
-/// A request that cannot be others' leader, and why it goes on.
-fn no_flight(request: &Request, place: &Place) -> Option<Forwarded> {
-    let partial = request.fields().known(Known::Range).is_some();
-    match () {
-        () if place.pass => Some(Forwarded::UriMiss),
-        () if request.is_head() => Some(place.lack()),
-        () if partial && place.hit.is_none() => Some(Forwarded::Partial),
-        () => None,
-    }
+/// Whether a request cannot be others' leader, since its response will not be theirs.
+fn no_flight(request: &Request, place: &Place) -> bool {
+    let without_whole = request.is_head() || request.fields().known(Known::Range).is_some();
+    place.pass || (without_whole && place.hit.is_none())
 }
 
 /// The same request as GET, in memory of its own.

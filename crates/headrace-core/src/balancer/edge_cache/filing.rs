@@ -104,7 +104,7 @@ fn kept(fields: &Fields, terms: &Terms, options: &EdgeOptions) -> u32 {
     ask.max(terms.while_revalidate).max(terms.if_error.unwrap_or(default))
 }
 
-/// The fields that are kept (RFC 9111, 3.1): not the age, which is reckoned anew, nor what is meant for one reader or for us.
+/// The fields that are kept (RFC 9111, 3.1): not the age, which is reckoned anew, nor what is meant for one reader or a proxy.
 fn stored(fields: &Fields, directives: &ResponseDirectives) -> Fields {
     let mut stored = Fields::new();
     for field in fields.iter() {
@@ -112,7 +112,8 @@ fn stored(fields: &Fields, directives: &ResponseDirectives) -> Fields {
             .withheld
             .iter()
             .any(|name| field.name.eq_ignore_ascii_case(name));
-        if field.known != Known::Age && !withheld {
+        let of_a_proxy = field.name.eq_ignore_ascii_case(b"proxy-authentication-info");
+        if field.known != Known::Age && !withheld && !of_a_proxy {
             stored.push(field.name, field.value);
         }
     }

@@ -6,7 +6,7 @@
 //! a route without it pays one look at a flag.
 //!
 //! Reading order: `kept` (a stored head as bytes), `filing` (from a response to that), `place` (where it lies, and how it gets
-//! there), `recorder`, `serve` (an answer from the store), `answer` (what becomes of a request), `nobody` (a renewal's client).
+//! there), `freshen` (stored anew), `recorder`, `serve` (an answer from the store), `answer` (what becomes of a request), `nobody` (a renewal's client).
 //!
 //! Rules that hold
 //! - what was asked for before an invalidation is not stored after it: storing needs the lease that was taken when the server
@@ -20,6 +20,7 @@
 
 mod answer;
 mod filing;
+mod freshen;
 mod kept;
 mod nobody;
 mod place;

@@ -186,6 +186,7 @@ impl Place {
             life: sheet.life,
             tags: &tags,
             lease,
+            ..New::default()
         });
         matches!(stored, Stored::Yes(_))
     }
@@ -237,6 +238,7 @@ impl Place {
             life,
             tags: &tags,
             lease,
+            uncounted: true,
         });
         matches!(stored, Stored::Yes(_))
     }

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     EdgeCache, filing,
+    freshen::{Update, freshen},
     place::{Permit, Place, invalidate},
 };
 use crate::{
@@ -43,7 +44,7 @@ pub(super) enum Outcome {
     /// The client has it, or nothing came.
     Passed,
     /// What is stored still holds, with these fields.
-    Holds(Fields),
+    Holds(Update),
     /// The server spoke of another response than the stored one.
     Another,
     /// The server failed with this status, and what is stored covers for it.
@@ -58,7 +59,8 @@ pub(super) struct Errand<'a> {
     pub(super) permit: Permit,
     pub(super) name: &'a str,
     pub(super) why: Forwarded,
-    pub(super) collapsed: bool,
+    /// Whether another one's response was enough, where it waited for one.
+    pub(super) collapsed: Option<bool>,
     /// The request that is sent in place of the client's.
     pub(super) request: Option<Request>,
     /// It asks whether the stored response holds.
@@ -149,7 +151,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
         };
         match status {
             304 if errand.validates => match validation::speaks_of(fields, |name| head.get(name)) {
-                true => Outcome::Holds(copy(fields)),
+                true => Outcome::Holds(self.update(fields)),
                 false => Outcome::Another,
             },
             _ if errand.covers && is_error(status) => Outcome::Failed(status),
@@ -169,10 +171,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
             ReplyBody::Empty(_) => Some(0),
             _ => None,
         };
-        let times = Times {
-            asked: errand.asked_at,
-            received: (errand.now)(),
-        };
+        let times = self.times();
         let too_large = length.is_some_and(|length| length > edge.options.max_object);
         let allowed = filing::verdict(errand.asked, status, fields).is_ok() && !too_large;
         let sheet = match allowed {
@@ -227,28 +226,42 @@ impl<'a, X: Exchange> Recorder<'a, X> {
         }
     }
 
-    /// A HEAD says whether what is stored still holds (RFC 9111, 4.3.5).
+    /// A HEAD says whether what is stored still holds, and with which fields (RFC 9111, 4.3.5).
     fn compare_head(&self, status: u16, fields: &Fields, body: ReplyBody) {
         let errand = &self.errand;
-        let Some((head, hit)) = errand.place.head() else {
+        let Some((head, hit)) = errand.place.head().filter(|_| status == 200) else {
             return;
         };
         let length = match body {
             ReplyBody::Empty(length) => length,
             _ => None,
         };
-        let same = validation::speaks_of(fields, |name| head.get(name))
+        let same = head.status == status
+            && validation::matches_head(fields, |name| head.get(name))
             && length.is_none_or(|length| length == hit.value.len() as u64);
-        if status == 200 && !same {
+        if same {
+            let (request, update) = (self.inner.request(), self.update(fields));
+            freshen(errand.edge, errand.asked, request, errand.place, errand.permit, &update);
+        } else {
             errand.edge.store.remove(&errand.place.key, true);
         }
     }
-}
 
-fn copy(fields: &Fields) -> Fields {
-    let mut copy = Fields::new();
-    fields.iter().for_each(|field| copy.push(field.name, field.value));
-    copy
+    fn update(&self, told: &Fields) -> Update {
+        let mut fields = Fields::new();
+        told.iter().for_each(|field| fields.push(field.name, field.value));
+        Update {
+            fields,
+            times: self.times(),
+        }
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            asked: self.errand.asked_at,
+            received: (self.errand.now)(),
+        }
+    }
 }
 
 impl<X: Exchange> Exchange for Recorder<'_, X> {

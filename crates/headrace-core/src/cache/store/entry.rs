@@ -34,6 +34,7 @@ pub(super) struct Entry {
     /// The last invalidation that it was compared with.
     pub(super) seen: u64,
     pub(super) uses: u8,
+    pub(super) uncounted: bool,
 }
 
 impl Entry {
@@ -51,6 +52,7 @@ impl Entry {
             end: fresh_until.saturating_add(nanoseconds(life.stale)),
             seen: 0,
             uses: 0,
+            uncounted: false,
         }
     }
 

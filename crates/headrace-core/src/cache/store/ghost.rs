@@ -71,3 +71,61 @@ impl Ghost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_evicted_is_known_once() {
+        let mut ghost = Ghost::new();
+        ghost.remember(7, 10);
+        assert!(!ghost.recall(8, 10));
+        assert!(ghost.recall(7, 10));
+        assert!(!ghost.recall(7, 10));
+    }
+
+    #[test]
+    fn nothing_is_known_of_what_never_was() {
+        let mut ghost = Ghost::new();
+        assert!((0..1_000).all(|print| !ghost.recall(print, LEAST)));
+    }
+
+    #[test]
+    fn it_is_forgotten_when_as_many_followed_as_there_is_room() {
+        for (followed, known) in [(4, true), (5, false)] {
+            let mut ghost = Ghost::new();
+            ghost.remember(0, 5);
+            (1..=followed).for_each(|print| ghost.remember(print, 5));
+            assert_eq!(ghost.recall(0, 5), known, "{followed}");
+        }
+    }
+
+    #[test]
+    fn a_full_bucket_forgets_its_oldest() {
+        let mut ghost = Ghost::new();
+        let buckets = (LEAST / WAYS) as u32;
+        let same_bucket: Vec<_> = (0..=WAYS as u32).map(|number| number * buckets).collect();
+        for print in &same_bucket {
+            ghost.remember(*print, LEAST);
+        }
+        let known: Vec<_> = same_bucket.iter().map(|print| ghost.recall(*print, LEAST)).collect();
+        assert_eq!(known, [false, true, true, true, true]);
+    }
+
+    #[test]
+    fn growing_forgets_nothing() {
+        let mut ghost = Ghost::new();
+        (0..8).for_each(|print| ghost.remember(print, LEAST));
+        ghost.remember(8, 1_000);
+        assert!((0..=8).all(|print| ghost.recall(print, 1_000)));
+    }
+
+    #[test]
+    fn the_count_of_evictions_may_come_round() {
+        let mut ghost = Ghost::new();
+        ghost.evictions = u32::MAX - 1;
+        (0..4).for_each(|print| ghost.remember(print, 4));
+        assert!((0..4).all(|print| ghost.recall(print, 4)));
+    }
+}

@@ -36,6 +36,8 @@ struct Mark {
     /// The next of the same entry.
     next: u32,
     epochs: Epochs,
+    /// The tag has counted the entry.
+    counted: bool,
 }
 
 /// A tag's ring in this shard.
@@ -60,11 +62,11 @@ impl Marks {
     }
 
     /// Marks the entry in `slot`; gives the first of its marks. A tag that is given twice counts once.
-    pub(super) fn put(&mut self, tags: &Tags, slot: u32, names: &[&[u8]]) -> u32 {
+    pub(super) fn put(&mut self, tags: &Tags, slot: u32, names: &[&[u8]], counted: bool) -> u32 {
         let mut first = NONE;
         for (index, name) in names.iter().enumerate() {
             if !names[..index].contains(name) {
-                first = self.mark(tags, slot, name, first);
+                first = self.mark(tags, slot, name, first, counted);
             }
         }
         first
@@ -118,7 +120,7 @@ impl Marks {
         marks.map(|mark| &*mark.tag.name).collect()
     }
 
-    fn mark(&mut self, tags: &Tags, slot: u32, name: &[u8], next: u32) -> u32 {
+    fn mark(&mut self, tags: &Tags, slot: u32, name: &[u8], next: u32, counted: bool) -> u32 {
         let anchor = match self.tags.get_mut(name) {
             Some(home) => {
                 home.marks += 1;
@@ -127,13 +129,14 @@ impl Marks {
             None => self.settle(tags, name),
         };
         let tag = Arc::clone(&self.all[anchor as usize].tag);
-        let epochs = tag.count();
+        let epochs = if counted { tag.count() } else { tag.epochs() };
         let mark = self.all.insert(Mark {
             tag,
             slot,
             anchor,
             next,
             epochs,
+            counted,
         }) as u32;
         self.rings.insert(anchor, mark);
         self.bytes += MARK;
@@ -148,6 +151,7 @@ impl Marks {
             anchor: NONE,
             next: NONE,
             epochs: Epochs::default(),
+            counted: false,
         }) as u32;
         self.rings.anchor(anchor);
         self.tags.insert(Named(tag), Home { anchor, marks: 1 });
@@ -157,7 +161,9 @@ impl Marks {
 
     fn unmark(&mut self, tags: &Tags, index: u32) -> u32 {
         let mark = self.all.remove(index as usize);
-        mark.tag.discount(mark.epochs.hard);
+        if mark.counted {
+            mark.tag.discount(mark.epochs.hard);
+        }
         self.rings.remove(index);
         self.bytes -= MARK;
         if let Some(home) = self.tags.get_mut(&*mark.tag.name) {

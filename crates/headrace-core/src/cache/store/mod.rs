@@ -67,7 +67,7 @@ pub struct Lifetime {
 }
 
 /// A value to store. It is copied into one allocation of its exact size.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct New<'a> {
     pub key: &'a [u8],
     pub value: &'a [u8],
@@ -77,6 +77,8 @@ pub struct New<'a> {
     pub tags: &'a [&'a [u8]],
     /// Stores only while this lease of the key holds.
     pub lease: Option<u64>,
+    /// It only tells of others, so it is invalidated as they are, but not counted with them.
+    pub uncounted: bool,
 }
 
 /// A value as it is found.

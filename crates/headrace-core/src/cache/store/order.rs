@@ -154,3 +154,88 @@ impl Order {
         self.queues[Queue::Main as usize].entries.max(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries whose keys' hashes are their numbers.
+    struct Used(Vec<u8>);
+
+    impl Entries for Used {
+        fn uses(&mut self, slot: u32) -> &mut u8 {
+            &mut self.0[slot as usize]
+        }
+
+        fn print(&self, slot: u32) -> u32 {
+            slot
+        }
+    }
+
+    fn filled(entries: u32, cost: u32) -> (Order, Used) {
+        let mut order = Order::new();
+        (0..entries).for_each(|slot| order.insert(slot, slot, cost));
+        (order, Used(vec![0; entries as usize]))
+    }
+
+    fn evicted(order: &mut Order, used: &mut Used, many: usize) -> Vec<u32> {
+        (0..many).map_while(|_| order.evict(used)).collect()
+    }
+
+    #[test]
+    fn what_was_never_used_goes_as_it_came() {
+        let (mut order, mut used) = filled(4, 10);
+        assert_eq!(evicted(&mut order, &mut used, 9), [0, 1, 2, 3]);
+        assert_eq!(order.bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_used_outlives_a_scan() {
+        let (mut order, mut used) = filled(200, 10);
+        used.0[..20].fill(1);
+        let gone = evicted(&mut order, &mut used, 180);
+        assert_eq!(gone, (20..200).collect::<Vec<_>>());
+        assert_eq!(order.bytes(), 200);
+    }
+
+    #[test]
+    fn what_comes_back_while_it_is_remembered_is_no_longer_new() {
+        let (mut order, mut used) = filled(40, 10);
+        used.0[1..30].fill(1);
+        assert_eq!(order.evict(&mut used), Some(0));
+        order.insert(0, 0, 10);
+        // It lies in the main queue, which the next of the small one goes before.
+        let gone = evicted(&mut order, &mut used, 8);
+        assert!(!gone.contains(&0), "{gone:?}");
+    }
+
+    #[test]
+    fn each_use_is_another_round() {
+        let (mut order, mut used) = filled(3, 10);
+        used.0.fill(1);
+        // All move to the main queue, their use spent on it; the last goes nowhere, as each has none left.
+        assert_eq!(order.evict(&mut used), Some(0));
+        used.0[1] = MOST_USES;
+        assert_eq!(evicted(&mut order, &mut used, 2), [2, 1]);
+    }
+
+    #[test]
+    fn an_eviction_has_a_bounded_number_of_steps() {
+        let (mut order, mut used) = filled(1_000, 10);
+        used.0.fill(MOST_USES);
+        assert_eq!(order.evict(&mut used), Some(MOST_MOVES as u32));
+    }
+
+    #[test]
+    fn bytes_are_those_of_what_is_there() {
+        let (mut order, mut used) = filled(3, 10);
+        order.recost(1, 25);
+        assert_eq!(order.bytes(), 45);
+        order.remove(0);
+        assert_eq!(order.bytes(), 35);
+        assert_eq!(order.evict(&mut used), Some(1));
+        assert_eq!(order.bytes(), 10);
+        order.insert(0, 7, 1);
+        assert_eq!(order.bytes(), 11);
+    }
+}

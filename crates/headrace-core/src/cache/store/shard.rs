@@ -97,6 +97,7 @@ impl Shard {
         let old = self.live(shared, key, now);
         let cost = block.cost() as u32;
         let mut entry = Entry::new(block, key.print(), self.next_version(), now, new.life);
+        entry.uncounted = new.uncounted;
         // Before the tags' epochs are taken: see invalidations.rs.
         entry.seen = shared.invalidations.last();
         let version = entry.version;
@@ -104,7 +105,7 @@ impl Shard {
             Some(slot) => slot,
             None => self.entries.vacant_key() as u32,
         };
-        entry.marks = self.marks.put(&shared.tags, slot, new.tags);
+        entry.marks = self.marks.put(&shared.tags, slot, new.tags, !new.uncounted);
         if let Some(Some(taken)) = taken
             && lease_lost(shared, key, new, taken)
         {
@@ -230,7 +231,7 @@ impl Shard {
         let mut entry = Entry::new(block, key.print(), record.version, now, new.life);
         entry.restore(record, age);
         entry.seen = shared.invalidations.last();
-        entry.marks = self.marks.put(&shared.tags, self.entries.vacant_key() as u32, new.tags);
+        entry.marks = self.marks.put(&shared.tags, self.entries.vacant_key() as u32, new.tags, true);
         self.insert(entry, cost);
         self.make_room(shared);
         true
@@ -327,7 +328,7 @@ impl Shard {
             if self.entries[slot as usize].end <= now {
                 return false;
             }
-            rule.hits.fetch_add(1, SeqCst);
+            rule.hits.fetch_add(u64::from(!self.entries[slot as usize].uncounted), SeqCst);
             match rule.soft {
                 Some(at) => self.soften(slot, at),
                 None => return false,

@@ -129,7 +129,7 @@ impl Store {
                 stale: Duration::from_nanos(left.saturating_sub(fresh)),
             },
             tags,
-            lease: None,
+            ..New::default()
         };
         left > 0 && self.take_in(&new, record, record.age.saturating_add(away))
     }

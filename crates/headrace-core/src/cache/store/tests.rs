@@ -3,4 +3,5 @@
 mod basics;
 mod model;
 mod snapshot;
+mod threads;
 mod wheel;

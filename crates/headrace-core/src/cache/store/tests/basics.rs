@@ -27,7 +27,7 @@ fn new<'a>(key: &'a str, value: &'a str) -> New<'a> {
             stale: 5 * SECOND,
         },
         tags: &[],
-        lease: None,
+        ..New::default()
     }
 }
 
@@ -77,6 +77,31 @@ fn it_is_fresh_then_stale_then_gone_to_the_nanosecond() {
     assert_eq!(store.get(b"a"), None);
     let stats = store.stats();
     assert_eq!((stats.hits, stats.stale_hits, stats.misses), (1, 1, 1));
+}
+
+#[test]
+fn what_only_tells_of_others_is_invalidated_and_not_counted() {
+    let (store, _) = store();
+    let tell = |key| {
+        store.set(New {
+            tags: &[b"posts"],
+            uncounted: true,
+            ..new(key, "")
+        })
+    };
+    store.set(New {
+        tags: &[b"posts"],
+        ..new("a:1", "1")
+    });
+    for soft in [true, false] {
+        tell("a");
+        assert_eq!(store.invalidate_tag(b"posts", soft), 1);
+        assert_eq!(store.get(b"a").is_some(), soft);
+    }
+    store.set(new("a:1", "1"));
+    tell("a");
+    assert_eq!(store.invalidate_prefix(b"a", false), 1);
+    assert_eq!((value(&store, "a"), value(&store, "a:1")), (None, None));
 }
 
 #[test]

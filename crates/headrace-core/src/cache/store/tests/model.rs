@@ -203,6 +203,7 @@ impl Both {
             },
             tags: &tags,
             lease: lease.map(|lease| lease.id),
+            ..New::default()
         };
         let stored = self.store.set(new);
         self.model.leases.remove(&key);

@@ -28,7 +28,7 @@ fn set(store: &Store, key: &str, fresh: Duration, tags: &[&[u8]]) {
         meta: b"meta",
         life,
         tags,
-        lease: None,
+        ..New::default()
     });
 }
 
