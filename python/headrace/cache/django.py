@@ -22,7 +22,8 @@ from headrace.cache.cache import Cache
 from headrace.cache.errors import SerializeError
 
 FOREVER: Final = 10 * 365 * 86400.0  # seconds for Django's timeout of None
-SECONDS: Final = 5.0  # for how long `add` has the right to a key
+SECONDS: Final = 5.0  # for how long `add` has the right to a key, and `incr` its turn
+TURN: Final = "turn "  # before a key: what `incr` has the lease of. No key of Django's has blanks
 
 _clients: Final[dict[str, Cache]] = {}
 _lock: Final = threading.Lock()
@@ -103,21 +104,31 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
         )
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number
-        """Adds to a value and keeps its lifetime. Threads take turns; between processes one addition may be lost.
+        """Adds to a value and keeps its lifetime.
 
-        Raises ValueError where there is no value.
+        Of all processes that add to it, one does at a time, so each addition counts; what is `set` meanwhile may be
+        lost. Raises ValueError where there is no value.
         """
-        name = self._key(key, version)
-        with _lock:
-            found, value = self._counted(key, self.client.backend.get(name), delta)
-            self.client.backend.set(name, self.client.serializer.dumps(value), ttl=found.fresh_for)
+        name, store = self._key(key, version), self.client.backend
+        turn = store.lease(TURN + name, seconds=SECONDS, wait=SECONDS)
+        try:
+            found, value = self._counted(key, store.get(name), delta)
+            store.set(name, self.client.serializer.dumps(value), ttl=found.fresh_for)
+        finally:
+            if isinstance(turn, Lease):
+                store.give_up(turn)
         return value
 
     async def aincr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number
         """As `incr`."""
-        name = self._key(key, version)
-        found, value = self._counted(key, await self.client.backend.aget(name), delta)
-        await self.client.backend.aset(name, self.client.serializer.dumps(value), ttl=found.fresh_for)
+        name, store = self._key(key, version), self.client.backend
+        turn = await store.alease(TURN + name, seconds=SECONDS, wait=SECONDS)
+        try:
+            found, value = self._counted(key, await store.aget(name), delta)
+            await store.aset(name, self.client.serializer.dumps(value), ttl=found.fresh_for)
+        finally:
+            if isinstance(turn, Lease):
+                await store.agive_up(turn)
         return value
 
     async def adecr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number

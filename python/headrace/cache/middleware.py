@@ -5,26 +5,28 @@ A response is kept where it says so itself (`Cache-Control: max-age=60`), and ne
 
 Under the key of an address is the response, or, where responses depend on fields of the request (`Vary`), the names of
 these; the responses are then under keys of their own. Whoever asks the app holds the lease of the key, so that what was
-invalidated while the app answered is not kept. Others ask the app too: whether a response may be shared is known only
-when it is there.
+invalidated while the app answered is not kept. Others wait for the response, once and not for long; of one process, one
+of them waits at the cache for all. Whether a response may be shared is known when its head is there: if it may not, the
+lease ends at once, and for a while nobody waits for a response from that address.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from headrace.cache import page as pages
 from headrace.cache.backend import Backend, Found, Lease
 from headrace.cache.background import Renewals, tasks
 from headrace.cache.cache import Cache
+from headrace.cache.flight import Abandoned, Flights, Landed
 from headrace.cache.page import Headers, Message, Page
+from headrace.cache.passing import Passing
+from headrace.cache.recording import Recorder, Scope, Send, Watched
 from headrace.cache.shared import shared_cache
 from headrace.cache.template import bounded
 
-Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -37,23 +39,29 @@ class CacheMiddleware:
     Example: `app = CacheMiddleware(app)`, or in Starlette and FastAPI `app.add_middleware(CacheMiddleware)`.
 
     `cache` is a `Cache` or a URL; default `$HEADRACE_CACHE_URL`, else the memory of this process. `max_body`: bytes of
-    the largest body that is kept. Keys are `page:https://host/path?query`, tags come from the response's field
-    `Cache-Tags`. Hits have `Age`; pages without an `ETag` get one, and `If-None-Match` is answered with 304. An unsafe
-    request that succeeds invalidates the page of its address.
+    the largest body that is kept. `wait`: seconds that a request waits for another one's response. Keys are
+    `page:https://host/path?query`, tags come from the response's field `Cache-Tags`. Hits have `Age`; pages without an
+    `ETag` get one, and `If-None-Match` is answered with 304. An unsafe request that succeeds invalidates the page of
+    its address.
     """
 
-    def __init__(self, app: Application, *, cache: Cache | str | None = None, max_body: int = 1 << 20) -> None:
+    def __init__(
+        self, app: Application, *, cache: Cache | str | None = None, max_body: int = 1 << 20, wait: float = 5.0
+    ) -> None:
         self._app = app
         self._cache = cache
         self._max_body = max_body
+        self._wait = wait
         self._renewals = Renewals("a page")
+        self._flights: Flights[Found] = Flights()
+        self._passing = Passing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["method"] not in SAFE:
-            await self._app(scope, receive, _Watched(send, self._backend, _key(scope)))
+            await self._app(scope, receive, Watched(send, self._backend, _key(scope)))
         elif not pages.asks(scope["method"], _headers(scope)):
             await self._app(scope, receive, send)
         else:
@@ -68,10 +76,13 @@ class CacheMiddleware:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
         anew = pages.asks_anew(headers)
-        key, leased = await self._look(_key(scope), headers)
+        key, leased = await self._look(_key(scope), headers, waits=not anew)
         found = leased.stale if isinstance(leased, Lease) else leased
         page = Page.from_bytes(found.value) if found and not anew else None
         lease = leased if isinstance(leased, Lease) else None
+        if lease and not page and scope["method"] != "GET":  # its response will be no page for the others
+            await self._backend.agive_up(lease)
+            lease = None
         if found and page:
             if lease:
                 tasks.give(self._renew({**scope, "method": "GET"}, lease, key))
@@ -80,31 +91,53 @@ class CacheMiddleware:
         else:
             await self._ask(scope, receive, send, lease, key, anew=anew)
 
-    async def _look(self, key: str, headers: Headers) -> tuple[str, Found | Lease | None]:
+    async def _look(self, key: str, headers: Headers, *, waits: bool) -> tuple[str, Found | Lease | None]:
         """The key of the response to this request, and what is under it: a page, or the right to ask the app."""
-        leased = await self._backend.alease(key, seconds=LEASE, wait=0)
+        leased = await self._leased(key, waits=waits)
         names = _names(leased)
         if names is None:
             return key, leased
         if isinstance(leased, Lease):
             await self._backend.agive_up(leased)
         key = pages.variant(key, names, headers)
-        return key, await self._backend.alease(key, seconds=LEASE, wait=0)
+        return key, await self._leased(key, waits=waits)
+
+    async def _leased(self, key: str, *, waits: bool) -> Found | Lease | None:
+        leased = await self._backend.alease(key, seconds=LEASE, wait=0)
+        if leased is not None or not waits or key in self._passing:
+            return leased
+        flight, first = self._flights.join(key)
+        if not first:
+            outcome = await flight.wait_async(self._wait)
+            return outcome.answer if isinstance(outcome, Landed) else None
+        with self._flights.leading(flight):
+            leased = await self._backend.alease(key, seconds=LEASE, wait=self._wait)
+            self._flights.end(flight, Landed(leased) if isinstance(leased, Found) else Abandoned())
+            return leased
 
     async def _ask(
         self, scope: Scope, receive: Receive, send: Send, lease: Lease | None, key: str, *, anew: bool = False
     ) -> None:
         """Has the app answer, and keeps what may be kept."""
+        held = lease
+
+        async def unkept(status: int) -> None:
+            nonlocal held
+            if status < 500:
+                self._passing.add(key)
+            if held is not None:
+                given_up, held = held, None
+                await self._backend.agive_up(given_up)
+
         keeps = scope["method"] == "GET" and (lease is not None or anew)
-        recorder = _Recorder(scope, send, self._max_body if keeps else -1)
-        kept = False
+        recorder = Recorder(scope, send, self._max_body if keeps else -1, unkept if keeps else _nothing)
         try:
             await self._app(scope, receive, recorder)
-            if recorder.page is not None:
-                kept = await self._keep(recorder.page, _headers(scope), lease, key, _key(scope))
+            if recorder.page is not None and await self._keep(recorder.page, _headers(scope), held, key, _key(scope)):
+                held = None
         finally:
-            if lease is not None and not kept:
-                await self._backend.agive_up(lease)
+            if held is not None:
+                await self._backend.agive_up(held)
 
     async def _renew(self, scope: Scope, lease: Lease, key: str) -> None:
         """Has the app answer for the cache alone."""
@@ -123,88 +156,16 @@ class CacheMiddleware:
         place = pages.variant(address, names, request) if names else address
         if place == key:
             return await self._backend.aset(key, page.to_bytes(), **times, lease=lease)
-        if names:
-            await self._backend.aset(
-                address, json.dumps(names).encode(), **times, lease=lease if key == address else None
-            )
+        described = json.dumps(names).encode()
+        if key != address:  # it depends on other fields than were known: from the next request on it has its place
+            await self._backend.aset(address, described, **times)
+            return False
+        # The page is there before what leads to it, and goes again where the lease is lost.
         await self._backend.aset(place, page.to_bytes(), **times)
-        return key == address
-
-
-class _Recorder:
-    """Passes a response on, and keeps it in `page` where it is whole, not too large and may be shared."""
-
-    def __init__(self, scope: Scope, send: Send, max_body: int) -> None:
-        self.page: Page | None = None
-        self._scope = scope
-        self._send = send
-        self._max_body = max_body
-        self._start: Message | None = None
-        self._held = False
-        self._body = b""
-
-    async def __call__(self, message: Message) -> None:
-        """`send` of ASGI."""
-        if message["type"] == "http.response.start" and self._may_keep(message):
-            self._start, self._held = message, True
-        elif self._start is None:
-            await self._send(message)
-        elif message["type"] != "http.response.body":
-            await self._pass_on()
-            await self._send(message)
-        else:
-            await self._record(message)
-
-    def _may_keep(self, start: Message) -> bool:
-        headers = [(name.lower(), value) for name, value in start.get("headers", ())]
-        start["headers"] = headers
-        length = pages.first(headers, b"content-length")
-        fits = pages.seconds(length.decode("latin-1")) <= self._max_body if length else self._max_body >= 0
-        return fits and not start.get("trailers") and pages.lifetime(start["status"], headers) is not None
-
-    async def _record(self, message: Message) -> None:
-        """A part of the body. A response that comes in one piece gets a validator before it goes out."""
-        start: Message = self._start or {}
-        self._body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(self._body) > self._max_body or (more and pages.first(start["headers"], b"content-length") is None):
-            await self._pass_on()
-            await self._send(message)
-            return
-        if not more:
-            self.page = Page(start["status"], start["headers"], self._body).with_etag()
-        if self._held and self.page:
-            for part in self.page.answer("GET", _headers(self._scope)):
-                await self._send(part)
-            return
-        await self._begin()
-        await self._send(message)
-
-    async def _pass_on(self) -> None:
-        """From here on nothing is kept."""
-        await self._begin()
-        self._start = None
-
-    async def _begin(self) -> None:
-        if self._held:
-            self._held = False
-            await self._send(self._start)
-
-
-class _Watched:
-    """Passes a response to an unsafe request on, and invalidates the page where it succeeded (RFC 9111, 4.4)."""
-
-    def __init__(self, send: Send, backend: Backend, key: str) -> None:
-        self._send = send
-        self._backend = backend
-        self._key = key
-
-    async def __call__(self, message: Message) -> None:
-        """`send` of ASGI."""
-        if message["type"] == "http.response.start" and 200 <= message["status"] < 400:
-            await self._backend.ainvalidate(key=self._key)
-            await self._backend.ainvalidate(prefix=self._key + "#")
-        await self._send(message)
+        told = await self._backend.aset(address, described, **times, lease=lease)
+        if not told:
+            await self._backend.adelete(place)
+        return told
 
 
 def _key(scope: Scope) -> str:
@@ -242,6 +203,10 @@ class _Nobody:
             await asyncio.get_running_loop().create_future()
         self._asked = True
         return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _nothing(_: int) -> None:
+    """Nothing was to be kept."""
 
 
 async def _nowhere(_: Message) -> None:

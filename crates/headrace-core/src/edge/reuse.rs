@@ -379,7 +379,11 @@ mod tests {
                 ..ANY
             };
             let terms = Terms { forbids_stale, ..FREE };
-            assert_eq!(covers_error(&asked, &with(STALE, terms), 0), covers, "{most} {forbids_stale}");
+            assert_eq!(
+                covers_error(&asked, &with(STALE, terms), 0),
+                covers,
+                "{most} {forbids_stale}"
+            );
         }
         assert!(!covers_error(&RequestDirectives { no_cache: true, ..ANY }, &STALE, 60));
         assert!(is_error(503) && !is_error(501) && !is_error(404));

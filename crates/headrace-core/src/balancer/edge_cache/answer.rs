@@ -170,7 +170,9 @@ impl Visit<'_> {
                 Reuse::Revalidate => {}
             }
             if no_flight(exchange.request(), &place) {
-                return self.pass_through(exchange, &place, place.lack(), waited.map(|_| false)).await;
+                return self
+                    .pass_through(exchange, &place, place.lack(), waited.map(|_| false))
+                    .await;
             }
             let permit = match self.edge.store.lease(&place.key, LEASE) {
                 Leased::Granted { lease, .. } => Permit::Lease(lease),
@@ -234,9 +236,8 @@ impl Visit<'_> {
                 }
                 Fetched::Another => validates = false,
                 Fetched::Stored { fresh, server_said } => {
-                    let renewed = fresh.and_then(|update| {
-                        freshen(self.edge, &self.asked, exchange.request(), place, permit, &update)
-                    });
+                    let renewed = fresh
+                        .and_then(|update| freshen(self.edge, &self.asked, exchange.request(), place, permit, &update));
                     drop(flight);
                     let place = renewed.as_ref().unwrap_or(place);
                     let told = CacheStatus {

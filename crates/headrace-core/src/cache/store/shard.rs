@@ -231,7 +231,9 @@ impl Shard {
         let mut entry = Entry::new(block, key.print(), record.version, now, new.life);
         entry.restore(record, age);
         entry.seen = shared.invalidations.last();
-        entry.marks = self.marks.put(&shared.tags, self.entries.vacant_key() as u32, new.tags, true);
+        entry.marks = self
+            .marks
+            .put(&shared.tags, self.entries.vacant_key() as u32, new.tags, true);
         self.insert(entry, cost);
         self.make_room(shared);
         true
@@ -328,7 +330,8 @@ impl Shard {
             if self.entries[slot as usize].end <= now {
                 return false;
             }
-            rule.hits.fetch_add(u64::from(!self.entries[slot as usize].uncounted), SeqCst);
+            rule.hits
+                .fetch_add(u64::from(!self.entries[slot as usize].uncounted), SeqCst);
             match rule.soft {
                 Some(at) => self.soften(slot, at),
                 None => return false,

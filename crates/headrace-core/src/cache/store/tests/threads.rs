@@ -205,7 +205,10 @@ impl History {
     fn judge(&self) {
         for (span, call) in &self.0 {
             match *call {
-                Call::Get { key, found: Some(found) } => self.judge_hit(*span, key, found),
+                Call::Get {
+                    key,
+                    found: Some(found),
+                } => self.judge_hit(*span, key, found),
                 Call::Get { key, found: None } => self.judge_miss(*span, key),
                 Call::Granted(key) => self.judge_grant(*span, key),
                 _ => {}
@@ -219,12 +222,17 @@ impl History {
             panic!("{found} was never stored under {key}");
         };
         assert!(!get.before(set), "{found} was found before it was stored");
-        let newer = self.stored(key).find(|(other, ..)| set.before(*other) && other.before(get));
+        let newer = self
+            .stored(key)
+            .find(|(other, ..)| set.before(*other) && other.before(get));
         assert_eq!(newer, None, "{found} was found after another one was stored");
         let mut may_be_stale = false;
         for (span, which, soft) in self.invalidations().filter(|(_, which, _)| hits(*which, key, tags)) {
             let surely = since.before(span) && span.before(get);
-            assert!(!surely || (soft && !fresh), "{found} was found after {which:?} ended it: {span:?} {get:?}");
+            assert!(
+                !surely || (soft && !fresh),
+                "{found} was found after {which:?} ended it: {span:?} {get:?}"
+            );
             may_be_stale |= soft && !span.before(set) && !get.before(span);
         }
         assert!(fresh || may_be_stale, "{found} was stale for no reason");
