@@ -2,7 +2,10 @@
 
 import asyncio
 import datetime as dt
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import django
 import pytest
@@ -170,6 +173,38 @@ def test_incr_and_decr_keep_the_lifetime(cache, handler):
     for call in (cache.incr, cache.decr):
         with pytest.raises(ValueError, match="'n' not found"):
             call("n")
+
+
+def test_a_turn_to_add_ends_where_there_is_nothing(cache, handler):
+    with pytest.raises(ValueError, match="'n' not found"):
+        cache.incr("n")
+    assert not handler["default"].client.backend.leases
+
+
+def test_processes_that_add_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(backend, "_clients", {})
+    location = f"disk://{tmp_path}"
+    cache = CacheHandler({"default": {"BACKEND": "headrace.cache.django.CacheBackend", "LOCATION": location}})[
+        "default"
+    ]
+    cache.set("n", 0)
+    command = [sys.executable, str(Path(__file__).with_name("django_process.py")), location, "20"]
+    adding = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    try:
+        for process in adding:
+            assert process.stdout.readline() == "ready\n"
+        for process in adding:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in adding:
+            process.communicate(timeout=60)
+        assert [process.returncode for process in adding] == [0, 0, 0]
+    finally:
+        for process in adding:
+            process.kill()
+            process.wait()
+    assert cache.get("n") == 60
+    cache.client.close()
 
 
 def test_many_at_once(cache):

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from headrace import Cache
 from headrace.cache import middleware
 from headrace.cache.middleware import CacheMiddleware
+from headrace.cache.passing import Passing
 from tests.cache.stores import DictCache
 
 PUBLIC = {"Cache-Control": "max-age=60"}
@@ -271,6 +272,126 @@ async def test_an_app_that_fails_leaves_the_key_free(site):
     with pytest.raises(ValueError, match="no database"):
         await site.ask()
     assert not site.cache.backend.leases
+
+
+class Slow:
+    """An app that answers when it is told to, and how many ask it meanwhile."""
+
+    def __init__(self, site, headers, status=200):
+        self.site, self.headers, self.status = site, headers, status
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.app = CacheMiddleware(Starlette(routes=[Route("/", self.respond)]), cache=site.cache, wait=20)
+
+    async def respond(self, request):
+        self.asked += 1
+        number = self.asked
+        await self.gate.wait()
+        return PlainTextResponse(f"page {number}", self.status, self.headers)
+
+    def ask(self, count, **headers):
+        return [asyncio.create_task(self.site.ask(app=self.app, **headers)) for _ in range(count)]
+
+    async def has_asked(self, count):
+        for _ in range(5000):
+            if self.asked == count:
+                break
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)  # so that one too many would be there
+        assert self.asked == count
+
+
+async def texts(tasks):
+    return [response.text for response in await asyncio.gather(*tasks)]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_one_of_those_who_want_a_page_asks_for_all(site, method):
+    slow = Slow(site, PUBLIC)
+    first = slow.ask(1)
+    await slow.has_asked(1)
+    others = slow.ask(20, method=method)
+    await slow.has_asked(1)
+    slow.gate.set()
+    assert await texts(first) == ["page 1"]
+    assert await texts(others) == ["page 1" if method == "GET" else ""] * 20
+    assert slow.asked == 1
+
+
+async def test_each_variant_is_asked_for_once(site):
+    slow = Slow(site, {**PUBLIC, "Vary": "Accept-Language"})
+    slow.gate.set()
+    await texts(slow.ask(1, Accept_Language="en"))
+    slow.gate.clear()
+    others = [*slow.ask(5, Accept_Language="de"), *slow.ask(5, Accept_Language="fr")]
+    await slow.has_asked(3)
+    slow.gate.set()
+    assert sorted(await texts(others)) == ["page 2"] * 5 + ["page 3"] * 5
+
+
+async def test_nobody_waits_for_what_cannot_be_shared(site):
+    slow = Slow(site, {})
+    slow.gate.set()
+    await texts(slow.ask(1))
+    slow.gate.clear()
+    others = slow.ask(5)
+    await slow.has_asked(6)
+    slow.gate.set()
+    assert len(set(await texts(others))) == 5
+
+
+async def test_who_waits_in_vain_asks(site):
+    slow = Slow(site, {}, status=500)
+    waiting = slow.ask(5)
+    await slow.has_asked(1)
+    slow.gate.set()
+    assert len(set(await texts(waiting))) == 5
+    assert not site.cache.backend.leases
+
+
+async def test_who_leaves_while_waiting_is_nobody_elses_loss(site):
+    slow = Slow(site, PUBLIC)
+    first = slow.ask(1)
+    await slow.has_asked(1)
+    others = slow.ask(5)
+    await slow.has_asked(1)
+    others[0].cancel()
+    slow.gate.set()
+    assert await texts([*first, *others[1:]]) == ["page 1"] * 5
+
+
+async def test_waiting_is_bounded(site):
+    slow = Slow(site, PUBLIC)
+    slow.app = CacheMiddleware(Starlette(routes=[Route("/", slow.respond)]), cache=site.cache, wait=0.05)
+    waiting = slow.ask(3)
+    await slow.has_asked(3)
+    slow.gate.set()
+    await texts(waiting)
+
+
+async def test_a_variant_that_was_invalidated_while_the_app_answered_is_not_kept(site):
+    async def respond(request):
+        site.cache.backend.invalidate(key="page:http://site/")
+        return PlainTextResponse("old", headers={**PUBLIC, "Vary": "Accept-Language"})
+
+    site.respond = respond
+    assert (await site.ask()).text == "old"
+    assert not site.cache.backend.entries
+
+
+def test_what_passes_is_remembered_for_a_while_and_within_bounds():
+    now = [0.0]
+    passing = Passing(clock=lambda: now[0])
+    passing.add("a")
+    now[0] = 9.9
+    assert "a" in passing
+    assert "b" not in passing
+    for number in range(5000):
+        passing.add(str(number))
+    assert "a" not in passing
+    assert "4999" in passing
+    now[0] = 20
+    assert "4999" not in passing
 
 
 async def test_a_cache_that_is_away_leaves_the_app(site):

@@ -12,6 +12,7 @@ lease ends at once, and for a while nobody waits for a response from that addres
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from headrace.cache import page as pages
 from headrace.cache.backend import Backend, Found, Lease
 from headrace.cache.background import Renewals, tasks
 from headrace.cache.cache import Cache
-from headrace.cache.flight import Abandoned, Flights, Landed
+from headrace.cache.flight import Flight, Flights, Landed
 from headrace.cache.page import Headers, Message, Page
 from headrace.cache.passing import Passing
 from headrace.cache.recording import Recorder, Scope, Send, Watched
@@ -53,7 +54,7 @@ class CacheMiddleware:
         self._max_body = max_body
         self._wait = wait
         self._renewals = Renewals("a page")
-        self._flights: Flights[Found] = Flights()
+        self._flights: Flights[Found | None] = Flights()
         self._passing = Passing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,13 +107,20 @@ class CacheMiddleware:
         leased = await self._backend.alease(key, seconds=LEASE, wait=0)
         if leased is not None or not waits or key in self._passing:
             return leased
-        flight, first = self._flights.join(key)
-        if not first:
-            outcome = await flight.wait_async(self._wait)
-            return outcome.answer if isinstance(outcome, Landed) else None
+        deadline = time.monotonic() + self._wait
+        while (left := deadline - time.monotonic()) > 0:
+            flight, first = self._flights.join(key)
+            if first:
+                return await self._wait_for_all(flight, left)
+            outcome = await flight.wait_async(left)
+            if isinstance(outcome, Landed):
+                return outcome.answer
+        return None
+
+    async def _wait_for_all(self, flight: Flight[Found | None], seconds: float) -> Found | Lease | None:
         with self._flights.leading(flight):
-            leased = await self._backend.alease(key, seconds=LEASE, wait=self._wait)
-            self._flights.end(flight, Landed(leased) if isinstance(leased, Found) else Abandoned())
+            leased = await self._backend.alease(flight.key, seconds=LEASE, wait=seconds)
+            self._flights.end(flight, Landed(leased if isinstance(leased, Found) else None))
             return leased
 
     async def _ask(
