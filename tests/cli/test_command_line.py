@@ -34,6 +34,7 @@ def test_every_verb_has_help_with_examples_and_the_common_options(headrace, verb
     text = headrace(verb, "--help").stdout
     assert "Examples:" in text
     assert f"headrace {verb}" in text or verb == "token"
+    assert "\\" not in text.partition("Options:")[0]
 
 
 @pytest.mark.skipif(not HAS_CORE, reason="the compiled core is not installed")

@@ -27,14 +27,14 @@ from headrace.errors import OperationError, UsageError
 @click.option("--remove", is_flag=True, help="With `trust`: take the authority out again.")
 @common_options
 def command(common: Common, action: str, names: tuple[str, ...], label: str | None, *, remove: bool) -> None:
-    r"""Show the local authority and its certificates.
+    """Show the local authority and its certificates.
 
     \b
     list   what there is, for which names, until when
     ca     the path of the authority's certificate
     trust  make this user's browsers believe it, and tell how to do it elsewhere
     leaf   make a certificate for NAMEs, and print where it and its key are
-    """
+    """  # noqa: D301 - click wants the character itself
     if names and action != "leaf":
         raise UsageError(f"headrace certs {action} takes no names", hint="headrace certs leaf NAME makes a certificate")
     authority = Authority(common.state.path / "certs")

@@ -110,6 +110,10 @@ fn next(text: &[u8]) -> Result<(Operation<'_>, &[u8]), Bad> {
     }
     let (line, rest) = text.split_at(end);
     let rest = rest.get(1..).unwrap_or_default();
+    // Of an array serde would take the elements for the fields, in their order.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(bad("each operation is a JSON object on a line of its own"));
+    }
     let line: Line = serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;
     match line.op {
         Name::Set => {
@@ -348,6 +352,7 @@ mod tests {
                 "{\"op\":\"invalidate\",\"tag\":\"a\",\"key\":\"b\"}",
                 "one of key, tag and prefix",
             ),
+            ("[\"get\",\"a\"]", "a JSON object"),
         ] {
             let (_, why) = read(body.as_bytes()).unwrap_err();
             assert!(why.contains(reason), "{body}: {why}");
