@@ -11,7 +11,7 @@ from headrace.clock import Clock
 from headrace.errors import OperationError
 from headrace.service.adminport import AdminPort
 from headrace.service.certificates import CertificateWatch, Shown
-from headrace.service.lifecycle import EventPump, Stop
+from headrace.service.lifecycle import EventPump, Stop, keep_all
 
 Announce = Callable[[str, str], None]
 Handler = _core.Balancer | _core.CacheServer | _core.IngestServer | _core.LogServer
@@ -104,6 +104,7 @@ class Front:
         started = asyncio.create_task(self.port.started())
         done, _ = await asyncio.wait([started, *over], return_when=asyncio.FIRST_COMPLETED)
         if started in done:
+            keep_all()
             announce(self.listener.address, self.port.address)
         await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
         self.stop.asked.set()

@@ -1,6 +1,7 @@
 """How the service hears of the world: signals of the process, events of the core."""
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -18,6 +19,16 @@ def allow_open_files() -> None:
     """Raise the soft limit of open files to the hard one: each client costs one or two, and shells give 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def keep_all() -> None:
+    """Tell the garbage collector that what there is now stays, so that it needn't look at it ever again.
+
+    For when a service has begun. Otherwise all of it is looked at once more when the process ends, which takes several
+    times as long as all else that is done then.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Stop:
