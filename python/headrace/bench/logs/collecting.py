@@ -40,7 +40,8 @@ class Way:
     connections: int
 
 
-BATCHES: Final = Way(entries=200_000, batch=500, connections=8)
+# As many as keep a collector busy for about so long: what it takes once, memory and its end, is little of it then.
+BATCHES: Final = Way(entries=600_000, batch=500, connections=8)
 SINGLE: Final = Way(entries=10_000, batch=1, connections=50)
 
 
