@@ -63,9 +63,23 @@ impl Batch {
         self.encoded.reserve(bytes);
     }
 
-    /// Forgets all that was added.
+    /// Forgets all that was added, but not the memory that it took.
     pub fn clear(&mut self) {
-        *self = Self::new(self.arrival);
+        self.encoded.clear();
+        self.ends.clear();
+        self.refused = 0;
+        self.errors.clear();
+    }
+
+    /// Begins anew with another body.
+    pub fn begin(&mut self, arrival: Arrival) {
+        self.clear();
+        self.arrival = arrival;
+    }
+
+    /// How many bytes of memory the entries have.
+    pub fn capacity(&self) -> usize {
+        self.encoded.capacity()
     }
 
     /// Adds an entry, or what is wrong with it.

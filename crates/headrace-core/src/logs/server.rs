@@ -8,6 +8,7 @@
 //! | `GET /search`, `GET /tail` | | what was written (`reading`) |
 
 use std::{
+    cell::RefCell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -38,6 +39,10 @@ use crate::{
 
 /// The journal's only stream.
 const STREAM: u16 = 0;
+/// Batches whose memory a thread keeps for the next bodies, and how much one may have: 4 MiB in all. Memory that is asked
+/// for anew has to be cleared by the kernel first.
+const MOST_SPARE: usize = 16;
+const SPARE_BYTES: usize = 256 << 10;
 
 /// What all engine threads share of one log server.
 pub struct Logs {
@@ -73,6 +78,7 @@ impl Source for Served {
         Rc::new(Server {
             logs: Arc::clone(&self.0),
             local: self.0.intake.local(thread),
+            spare: RefCell::default(),
         })
     }
 }
@@ -81,6 +87,7 @@ impl Source for Served {
 pub struct Server {
     logs: Arc<Logs>,
     local: Local,
+    spare: RefCell<Vec<Batch>>,
 }
 
 /// Whose form a body has, and the answer.
@@ -157,18 +164,36 @@ impl Server {
             self.local.thread.counters().refuse(Refused::BadRequest);
         }
         send_verdict(exchange, form, &batch).await;
+        self.keep(batch);
         Ok(())
     }
 
     /// Reads the entries of a body, and stores those that are some.
     async fn take(&self, exchange: &mut impl Exchange, form: Form, body: &[u8]) -> Result<Batch, Stop> {
-        let mut batch = Batch::new(Arrival::new(now(), self.logs.options.max_ahead));
+        let mut batch = self.begin();
         form.read(body, &mut batch)
             .map_err(|why| refuse(Refused::BadRequest, why))?;
         if batch.accepted() > 0 {
             self.store(exchange, form, body, &batch).await?;
         }
         Ok(batch)
+    }
+
+    /// A batch for a body that has just come.
+    fn begin(&self) -> Batch {
+        let arrival = Arrival::new(now(), self.logs.options.max_ahead);
+        let Some(mut batch) = self.spare.borrow_mut().pop() else {
+            return Batch::new(arrival);
+        };
+        batch.begin(arrival);
+        batch
+    }
+
+    fn keep(&self, batch: Batch) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < MOST_SPARE && batch.capacity() <= SPARE_BYTES {
+            spare.push(batch);
+        }
     }
 
     async fn store(&self, exchange: &mut impl Exchange, form: Form, body: &[u8], batch: &Batch) -> Result<(), Stop> {
