@@ -3,6 +3,7 @@
 from datetime import datetime, timezone
 
 import pytest
+import structlog
 
 from headrace.logs import entry, request_id, write_entry
 from headrace.logs.structlog import Processor
@@ -56,6 +57,14 @@ def test_events_of_structlog_are_sent_and_passed_on(collector):
         "request_id": "r-1",
     }
     assert processor.flush(30.0)
+
+
+def test_the_last_processor_of_structlog_ends_the_event(collector, capsys):
+    logger = structlog.wrap_logger(structlog.PrintLogger(), [Processor(source="shop", last=True)])
+    logger.warning("sold out", article=7)
+    (sent,) = collector.wait_for(1)
+    assert (sent["Message"], sent["Level"], sent["article"]) == ("sold out", "WARNING", 7)
+    assert capsys.readouterr().out == ""
 
 
 def test_old_times_are_told_so_that_they_are_taken_for_what_they_are(collector):

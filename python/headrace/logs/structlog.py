@@ -7,6 +7,8 @@ from collections.abc import MutableMapping
 from datetime import datetime
 from typing import Any
 
+from structlog import DropEvent
+
 from headrace.logs.context import request_id
 from headrace.logs.destination import checked, destination
 from headrace.logs.fields import as_json
@@ -20,19 +22,20 @@ class Processor:
 
     Example: `structlog.configure(processors=[Processor(source="shop"), structlog.dev.ConsoleRenderer()])`.
 
+    Where nothing is to be printed it is the last one and ends the event: `Processor(source="shop", last=True)`.
     `url`, `source`, `token`, `ca` and `state` are those of `headrace.logs.Handler`. An event's `event` is the message,
     its `level`, `logger` and `timestamp` (seconds, a time, or ISO 8601) are used where there are any, the rest becomes
     fields.
     """
 
-    def __init__(self, url: str | None = None, source: str = "", **found: Any) -> None:  # noqa: ANN401 - as above
+    def __init__(self, url: str | None = None, source: str = "", *, last: bool = False, **found: Any) -> None:  # noqa: ANN401 - as above
         if url is not None:
             checked(url)
-        self._source = source
+        self._source, self._last = source, last
         self._outlet = Outlet(lambda: destination(url, **found), source=source or "headrace.logs", until_exit=True)
 
     def __call__(self, logger: object, method: str, event: Event) -> Event:  # noqa: ARG002 - structlog's signature
-        """Ships the event and gives it back."""
+        """Ships the event and gives it back; the last processor raises `DropEvent`, which ends it for structlog."""
         rest = dict(event)
         message, moment = str(rest.pop("event", "")), _seconds(rest.pop("timestamp", None))
         level = str(rest.pop("level", method)).upper()
@@ -43,6 +46,8 @@ class Processor:
             rest.setdefault("request_id", request)
         fields = as_json(rest) if rest else None
         self._outlet.send(moment, level, source, message, fields)
+        if self._last:
+            raise DropEvent
         return event
 
     def flush(self, timeout: float) -> bool:
