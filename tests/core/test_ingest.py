@@ -170,7 +170,7 @@ def test_a_full_queue_says_when_to_come_back_before_the_body_is_sent(start):
 def test_a_disk_without_room_is_told_as_such(start):
     service = start(journal={"reserve_bytes": 1 << 60})
     reply = service.post(collection(1))
-    assert (reply.status, told(reply)["error"]) == (507, "disk_full")
+    assert (reply.status, told(reply)["error"], reply["retry-after"]) == (507, "disk_full", "1")
     assert service.kept() == []
 
 

@@ -120,7 +120,8 @@ pub(super) fn recover(folder: &Path, names: &[String], options: &Options, disk: 
     if let Ok(free) = disk.free_space(folder)
         && free < options.reserve_bytes
     {
-        state.health = Health::DiskFull(format!("{free} bytes are free"));
+        let reserve = options.reserve_bytes;
+        state.health = Health::DiskFull(format!("{free} bytes are free, {reserve} are left to others"));
     }
     report.sealed = seals.standing.len();
     Ok(Recovered {

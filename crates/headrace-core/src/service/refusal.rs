@@ -47,7 +47,7 @@ impl Refusal {
         let body = serde_json::json!({"error": self.why.code(), "message": self.message});
         let wait = wait.max(1).to_string();
         let wait = match self.why.status() {
-            409 | 503 => Some(Field::new(b"Retry-After", wait.as_bytes())),
+            409 | 503 | 507 => Some(Field::new(b"Retry-After", wait.as_bytes())),
             _ => None,
         };
         let fields = [
