@@ -15,6 +15,7 @@ logging.getLogger("shop").warning("the app's own")
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
+    logging.getLogger("shop").warning("asked for %s", scope["path"])
     if scope["path"] == "/fail":
         raise RuntimeError("odd")
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -84,6 +85,18 @@ def test_registrations_drains_and_requests_are_told(collector, start, balancer, 
     assert app.stop() == 0
     drained = [entry["Message"] for entry in collector.entries if " is draining: " in entry["Message"]]
     assert drained
+
+
+def test_what_an_app_logs_for_a_request_has_the_requests_id(collector, start, balancer, tmp_path):
+    (tmp_path / "shop.py").write_text(APP)
+    serve = ("serve", "shop:app", "--plain", "--port", "0", "--balancer", balancer.admin, "--logs", collector.url)
+    start("app", *serve).wait_for_line("app ready")
+    until(lambda: httpx.get(f"{balancer.url}/fail").status_code == 500 or None, what="an app server")
+    told = find(collector, Source="load balancer", Message="GET /fail: 500")["request_id"]
+    assert find(collector, Message="asked for /fail")["request_id"] == told
+    failed = find(collector, Message="the app failed on GET /fail")
+    assert failed["request_id"] == told
+    assert failed["exception"].endswith("RuntimeError: odd")
 
 
 def test_requests_tell_what_the_edge_cache_did(collector, start, tmp_path):

@@ -63,14 +63,20 @@ class Exchange:
         try:
             await app(self.scope, self.receive, self.send)
         except (Exception, SystemExit):
-            logger.exception("the app failed on %s %s", self._method, self._path)
+            logger.exception("the app failed on %s %s", self._method, self._path, extra=self._identity())
             await self._fail()
         else:
             if not self.response.complete and not self._disconnected:
-                logger.error("the app left %s %s without a whole response", self._method, self._path)
+                told = "the app left %s %s without a whole response"
+                logger.error(told, self._method, self._path, extra=self._identity())
                 await self._fail()
         finally:
             self._connection.finished(self)
+
+    def _identity(self) -> dict[str, str]:
+        """The id by which the balancer tells of the request, as a field of a log record."""
+        found = next((value for name, value in self.scope["headers"] if name == b"x-request-id"), b"")
+        return {"request_id": found.decode("latin-1")} if found else {}
 
     def feed(self, data: bytes) -> None:
         """Takes a piece of the request's body; what comes after the response is nobody's."""

@@ -10,6 +10,7 @@ import gc
 import logging
 import logging.config
 import os
+import pkgutil
 import signal
 import socket
 import sys
@@ -159,12 +160,19 @@ class Worker:
     def _server(self, lifespan: Lifespan) -> Server:
         plan = self.orders.plan
         return Server(
-            Front(self.app, self.readiness, path=plan.ping_path, forwarded=Forwarded(_trusted(plan))),
+            Front(self._told_apart(), self.readiness, path=plan.ping_path, forwarded=Forwarded(_trusted(plan))),
             lifespan.state,
             keep_alive=plan.keep_alive,
             websockets=not isinstance(self.app, Bridge),
             certificate=plan.certificate,
         )
+
+    def _told_apart(self) -> Application:
+        """The app, whose entries in the central log have the id of the request that it answers."""
+        if self.orders.plan.logs is None:
+            return self.app
+        identified: Application = pkgutil.resolve_name("headrace.logs:RequestId")(self.app)
+        return identified
 
     def _agent(self) -> Agent | None:
         plan = self.orders.plan
