@@ -1,18 +1,37 @@
 """A thousand callers in threads and tasks of four processes want the same: the function is called once."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tests.processes import environment
+
+from .cache_process import TOKEN, cache_process
 
 PROCESSES, CALLERS = 4, 250
 PROGRAM = Path(__file__).with_name("stampede_process.py")
 
 
-def test_a_thousand_callers_of_four_processes_cause_one_call(tmp_path):
+@pytest.fixture(params=["disk", "http"])
+def url(request, tmp_path):
+    """Where all processes have their values: a folder, or a cache server."""
+    with contextlib.ExitStack() as started:
+        if request.param == "disk":
+            yield f"disk://{tmp_path}/cache"
+        else:
+            yield started.enter_context(cache_process(tmp_path / "service")).url
+
+
+def test_a_thousand_callers_of_four_processes_cause_one_call(url, tmp_path):
     calls = tmp_path / "calls"
-    command = [sys.executable, str(PROGRAM), f"disk://{tmp_path}/cache", str(calls), str(CALLERS)]
+    command = [sys.executable, str(PROGRAM), url, str(calls), str(CALLERS)]
+    own = environment({"HEADRACE_CACHE_TOKEN": TOKEN})
     processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own)
+        for _ in range(PROCESSES)
     ]
     try:
         for process in processes:
