@@ -52,10 +52,12 @@ class Demo:
     def lines(self) -> str:
         return self.out.read_text() + self.err.read_text()
 
-    def client(self, **options) -> httpx.Client:
+    def client(self, *, reload: bool = True, **options) -> httpx.Client:
+        """A browser that reloads each page, so that an app server is asked whatever the edge has."""
         url = self.url
         trust = ssl.create_default_context(cafile=str(self.state / "certs" / "ca.pem"))
-        return httpx.Client(base_url=url, verify=trust, trust_env=False, timeout=30, **options)
+        headers = {"Cache-Control": "no-cache"} if reload else {}
+        return httpx.Client(base_url=url, verify=trust, headers=headers, trust_env=False, timeout=30, **options)
 
     def family(self, **environment: str) -> list[int]:
         """The processes that run for it and whose environment holds `environment`; zombies don't run."""

@@ -1,10 +1,12 @@
 """A real browser that trusts the local authority as a user's would, and ignores no certificate error."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from playwright.async_api import async_playwright, expect
@@ -59,7 +61,7 @@ async def seen(page, count):
     """The app servers of the next pages, until there are `count`."""
     servers = set()
     for _ in range(30):
-        answer = await page.goto("/")
+        answer = await page.goto("/new")  # which is kept nowhere
         assert answer.status == 200
         servers.add(await server(page))
         if len(servers) == count:
@@ -92,11 +94,26 @@ async def test_a_post_is_edited_in_the_browser_and_read_from_both_app_servers(pa
     await page.click("text=Save")
     await expect(page.locator(".text strong")).to_have_text("runs")
     servers = set()
-    while len(servers) < 2:
-        await page.goto("/posts/two-random-choices")
+    for _ in range(30):
+        await page.reload()
         await expect(page.locator(".text strong")).to_have_text("runs")
         servers.add(await server(page))
+    assert len(servers) == 2
     assert "Two random choices" in await page.title()
+
+
+async def test_the_foot_tells_what_comes_from_the_edge_and_since_when(page):
+    await page.goto("/posts/two-random-choices")
+    foot, title = page.locator(".kept"), page.locator("h1")
+    await expect(foot).to_have_attribute("data-source", "call")
+    deadline = time.monotonic() + 30
+    while await foot.get_attribute("data-source") != "edge":
+        assert time.monotonic() < deadline
+        await page.goto("/posts/two-random-choices", wait_until="networkidle")
+    assert re.fullmatch(r"From the edge, kept \d+ s ago", await foot.text_content())
+    await page.reload(wait_until="networkidle")
+    assert await foot.get_attribute("data-source") in ("service", "near")
+    await expect(title).to_contain_text("Two random choices")
 
 
 async def test_a_killed_app_server_is_not_noticed(page, running):

@@ -9,7 +9,7 @@ from tests.processes import until
 
 from .running import FREE_PORTS
 
-STEPS = 11
+STEPS = 12
 
 
 def test_a_scripted_visit_finds_all_in_order_and_leaves_nothing(demo):

@@ -1,4 +1,4 @@
-"""Style sheet and icon, read once; their address holds a digest, so that browsers may keep them for good."""
+"""Style sheet, script and icon, read once; their address holds a digest, so that browsers may keep them for good."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-TYPES: Final = {".css": "text/css", ".svg": "image/svg+xml"}
+TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 FOR_A_DAY: Final = "public, max-age=86400"
 

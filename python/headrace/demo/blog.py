@@ -29,6 +29,7 @@ from headrace.errors import OperationError
 HERE: Final = Path(__file__).parent
 POSTS_PER_PAGE: Final = 7  # one large, three rows of two
 LARGEST_PAGE: Final = 1_000_000
+NEAR: Final = 8 << 20  # bytes of what was read that each app server has in itself, beside the cache service
 TIMEOUT: Final = httpx.Timeout(10, connect=3)
 
 
@@ -48,7 +49,7 @@ def app() -> Starlette:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=str(ca)), retries=1)
     url = os.environ.get("HEADRACE_DEMO_DATA") or "https://localhost:4000"
-    cache = Cache(os.environ["HEADRACE_CACHE_URL"]) if os.environ.get("HEADRACE_CACHE_URL") else None
+    cache = Cache(os.environ["HEADRACE_CACHE_URL"], near=NEAR) if os.environ.get("HEADRACE_CACHE_URL") else None
     client = httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT, trust_env=False)
     edge = Edge(os.environ["HEADRACE_DEMO_EDGE"]) if os.environ.get("HEADRACE_DEMO_EDGE") else None
     return blog(DataClient(client), cache, edge)
@@ -162,7 +163,7 @@ class Handlers:
         return picture_response(request, content, "image/svg+xml", FOR_A_DAY)
 
     async def static(self, request: Request) -> Response:
-        """`/static/{name}`: style sheet and icon."""
+        """`/static/{name}`: style sheet, script and icon."""
         return self._pages.assets.respond(request) or self._pages.not_there(request, NotThereError())
 
     async def _draft(self, sent: Sent) -> Draft:

@@ -23,11 +23,13 @@ from headrace.demo.markdown import render
 from headrace.demo.post import LIMITS, REQUIRED, Post, minutes
 from headrace.demo.tags import LISTS, post_tag
 
+POLICY: Final = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS: Final = {
     # Each page says which app server answered, and an update is seen at once, so browsers keep none.
     "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -72,11 +74,11 @@ class Pages:
         """The list of posts."""
         if hit.value.number > hit.value.pages:
             raise HTTPException(404, "There is no such page.")
-        return self._kept(self._page(request, "list.html", page=hit.value, hit=hit), hit, LISTS)
+        return self._kept(request, "list.html", hit, LISTS, page=hit.value)
 
     def reading(self, request: Request, hit: Hit[Post]) -> Response:
         """A post."""
-        return self._kept(self._page(request, "post.html", post=hit.value, hit=hit), hit, post_tag(hit.value.slug))
+        return self._kept(request, "post.html", hit, post_tag(hit.value.slug), post=hit.value)
 
     def form(self, request: Request, form: Form) -> Response:
         """The form for a post, new or not."""
@@ -98,9 +100,12 @@ class Pages:
         text = "The blog is up, but the service that keeps its posts does not answer. Try again in a moment."
         return self._message(request, 503, "The posts are out of reach", text, {"Retry-After": "5"})
 
-    def _kept(self, response: Response, hit: Hit[Any], tag: str) -> Response:
-        """`response` with what it says to the balancer's edge cache."""
-        response.headers.update(self._edge.fields(hit, tag) if self._edge else {})
+    def _kept(self, request: Request, template: str, hit: Hit[Any], tag: str, **context: Any) -> Response:  # noqa: ANN401
+        """A page with what it says to the balancer's edge cache, and a script that tells when it comes from there."""
+        response = self._page(request, template, hit=hit, edge=self._edge, **context)
+        if self._edge is not None:
+            response.headers.update(self._edge.fields(hit, tag))
+            response.headers["Content-Security-Policy"] = f"{POLICY}; script-src 'self'; connect-src 'self'"
         return response
 
     def _message(

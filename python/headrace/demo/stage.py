@@ -92,7 +92,7 @@ def _balancer(scene: Scene) -> Part:
     address, admin = _address(scene.host, scene.ports.public), f"127.0.0.1:{scene.ports.admin}"
     return Part(
         "balancer",
-        ("balance", "--address", address, "--admin", admin, "--access-log", *_logged(scene)),
+        ("balance", "--address", address, "--admin", admin, "--cache", "--access-log", *_logged(scene)),
         {"balancer": scene.url, "its admin port": _local(scene.ports.admin)},
         {"HEADRACE_BALANCER_VIA": "headrace"},  # tells the blog which protocol the browser spoke
     )
@@ -108,6 +108,7 @@ def _blog(scene: Scene) -> Part:
             "HEADRACE_DEMO_DATA": _local(ports.data, "localhost"),
             "HEADRACE_DEMO_CA": str(scene.ca),
             "HEADRACE_CACHE_URL": _local(ports.cache),
+            "HEADRACE_DEMO_EDGE": _local(ports.admin),
             "HEADRACE_HOME": str(scene.state),  # where the cache's token and authority are found
         },
     )
@@ -225,7 +226,8 @@ class Stage:
         async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=5) as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
-                    if (await client.get(self._scene.url)).is_success:
+                    # No visitor shall be shown the page that was made for this.
+                    if (await client.get(self._scene.url, headers={"Cache-Control": "no-store"})).is_success:
                         return
                 await asyncio.sleep(0.05)
 

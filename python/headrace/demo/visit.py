@@ -3,17 +3,20 @@
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import httpx
+
+from headrace.cache.following import BOUND
 
 PATIENCE: Final = 15.0  # seconds in which each app server must have answered once; the last may just be joining
 TITLE: Final = "A visit"
 SERVER: Final = re.compile(r'data-server="([^"]+)"')
 PROOF: Final = re.compile(r'name="proof" value="(\w+)"')
 KEPT: Final = re.compile(r'data-source="(?!call)(\w+)" data-age="(\d+)"')
+RELOAD: Final = {"Cache-Control": "no-cache"}  # as a browser does: an app server is asked, whatever the edge has
 VERSION: Final = re.compile(r'name="version" value="(\d+)"')
 
 
@@ -45,6 +48,7 @@ class Visitor:
         """The steps in their order."""
         return [
             self.list_posts,
+            self.list_again,
             self.load_style,
             self.read_post,
             self.read_again,
@@ -59,13 +63,21 @@ class Visitor:
 
     def list_posts(self) -> str:
         """The list of posts over HTTP/2."""
-        page = self._get("/")
+        page = self._get("/", RELOAD)
         self._home = page.text
         _expect(page.http_version == "HTTP/2", f"it came over {page.http_version}")
         _expect('class="protocol">HTTP/2<' in page.text, "the blog was not told that it is HTTP/2")
         posts = set(re.findall(r'href="(/posts/[^"]+)"', page.text))
         _expect(bool(posts), "there is no post")
         return f"the list over {page.http_version}: {len(posts)} posts on its first page"
+
+    def list_again(self) -> str:
+        """The list again, from the balancer."""
+        deadline = time.monotonic() + PATIENCE
+        while "; hit" not in (page := self._get("/")).headers.get("cache-status", ""):
+            _expect(time.monotonic() < deadline, "app servers are asked each time")
+            time.sleep(0.01)
+        return f"the list again: from the edge, kept {page.headers['age']} s ago"
 
     def load_style(self) -> str:
         """The style sheet, for good."""
@@ -82,7 +94,7 @@ class Visitor:
         """The post again, from the cache."""
         path = self._find(r'href="(/posts/[^"]+)"', self._home)
         deadline = time.monotonic() + PATIENCE
-        while not (kept := KEPT.search(self._get(path).text)):  # it is kept after the reader has it
+        while not (kept := KEPT.search(self._get(path, RELOAD).text)):  # it is kept after the reader has it
             _expect(time.monotonic() < deadline, "it is read from the data service each time")
             time.sleep(0.01)
         return f"the post again: from the cache ({kept[1]}), kept {kept[2]} s ago"
@@ -105,7 +117,7 @@ class Visitor:
         self._written = self._send("/new", {"title": TITLE, "author": "Visitor", "body": "It is *new*."})
         page = self._get(self._written)
         _expect("<em>new</em>" in page.text, "it was not shown")
-        _expect(f'href="{self._written}"' in self._get("/").text, "the list is an older one")
+        self._seen("/", f'href="{self._written}"')
         return f"a new post through the form: {self._written}"
 
     def edit(self) -> str:
@@ -113,7 +125,8 @@ class Visitor:
         form = {"title": TITLE, "author": "Visitor", "body": "It was **changed**."}
         self._send(f"{self._written}/edit", form)
         self._seen(self._written, "<strong>changed</strong>")
-        return f"the post changed, and read again from {self._servers} app servers"
+        _expect("<strong>changed</strong>" in self._get(self._written).text, "the edge shows an older one")
+        return f"the post changed, and read again from {self._servers} app servers and the edge"
 
     def forge(self) -> str:
         """A form that is not the blog's own, refused."""
@@ -124,8 +137,10 @@ class Visitor:
     def delete(self) -> str:
         """The post deleted."""
         self._send(f"{self._written}/delete", {}, form=f"{self._written}/edit")
-        status = self._client.get(self._written).status_code
-        _expect(status == 404, f"it is still answered with {status}")
+        began = time.monotonic()
+        while (status := self._client.get(self._written).status_code) != 404:
+            _expect(time.monotonic() < began + BOUND, f"it is still answered with {status}")
+            time.sleep(0.01)
         return "the post deleted: 404"
 
     def read_log(self) -> str:
@@ -142,8 +157,8 @@ class Visitor:
             lines = self._log.read_text("utf-8").splitlines() if self._log.exists() else []
         return f"the central log: {len(lines)} lines of balancer, app servers and data service"
 
-    def _get(self, path: str) -> httpx.Response:
-        page = self._client.get(path)
+    def _get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        page = self._client.get(path, headers=headers)
         _expect(page.status_code == 200, f"{path} was answered with {page.status_code}")
         return page
 
@@ -156,13 +171,17 @@ class Visitor:
         return answer.headers["location"]
 
     def _seen(self, path: str, text: str) -> set[str]:
-        """The app servers that answered `path`, each with `text`, once all of them did."""
+        """The app servers that answered `path`, each with `text`, once all of them did.
+
+        What an app server has near may be older for as long as it takes to hear of the change, and for `BOUND` at most.
+        """
         seen: set[str] = set()
-        deadline = time.monotonic() + PATIENCE
-        while len(seen) < self._servers and time.monotonic() < deadline:
-            page = self._get(path).text
-            seen.add(self._find(SERVER.pattern, page))
-            _expect(text in page, "an app server shows an older one")
+        began = time.monotonic()
+        while len(seen) < self._servers and (asked := time.monotonic()) < began + PATIENCE:
+            page = self._get(path, RELOAD).text
+            if text in page:
+                seen.add(self._find(SERVER.pattern, page))
+            _expect(text in page or asked < began + BOUND, "an app server shows an older one")
             time.sleep(0.01)
         _expect(len(seen) >= self._servers, f"of {self._servers} only {', '.join(sorted(seen))} answered")
         return seen
