@@ -38,7 +38,7 @@ def test_an_open_cache_asks_for_none_and_is_on_loopback_only(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (("--max-bytes", "1k", "--max-value", "2k"), "max_value is not less than max_bytes"),
+        (("--max-bytes", "1k", "--max-value", "2k"), r"max_value is not less than max_bytes \(2 KiB, 1 KiB\)"),
         (("--open", "--address", "0.0.0.0:0"), "open cannot go with the address"),
         (("--max-value", "0"), "max_value"),
         (("--max-bytes", "much"), "max_bytes"),

@@ -4,12 +4,15 @@ from headrace import _core
 from headrace.errors import UsageError
 from headrace.service.access import is_local
 from headrace.settings import CacheSettings
+from headrace.settings.values import show_size
 
 
 def open_store(settings: CacheSettings) -> _core.Store:
     """An empty store. Raises `UsageError` where it has no room for one value."""
     if settings.max_value >= settings.max_bytes:
-        raise UsageError("cache setting max_value is not less than max_bytes", hint="give it room for many values")
+        value, room = show_size(settings.max_value), show_size(settings.max_bytes)
+        message = f"cache setting max_value is not less than max_bytes ({value}, {room})"
+        raise UsageError(message, hint="say a larger max_bytes, or a smaller max_value")
     return _core.Store(max_bytes=settings.max_bytes, max_value=settings.max_value)
 
 

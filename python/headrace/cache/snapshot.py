@@ -19,7 +19,7 @@ def restore(store: _core.Store, path: Path) -> None:
     try:
         count = store.load(path)
     except _core.CoreError as error:
-        log.warning("the cache begins empty: %s", error)
+        log.warning("%s", error)
     except OSError as error:
         raise OperationError(f"cannot read the snapshot {path}: {reason(error)}") from error
     else:
