@@ -84,6 +84,18 @@ def test_what_is_too_large_is_dropped_and_counted(tmp_path, caplog):
     assert "more than the cache may have" in caplog.text
 
 
+@pytest.mark.parametrize("url", ["memory://", "disk://{folder}"])
+async def test_a_key_that_is_no_text_is_refused_by_every_call(url, tmp_path):
+    with Cache(url.format(folder=tmp_path)) as cache:
+        assert cache.set("\ud800", 1, ttl=60) is False
+        assert await cache.aset("k", 1, ttl=60, tags=["\ud800"]) is False
+        assert (cache.get("\ud800"), await cache.aget("\ud800"), cache.get_many(["\ud800"])) == (None, None, {})
+        assert cache.backend.lease("\ud800", seconds=1, wait=0) is None
+        assert cache.delete("\ud800") is False
+        assert [cache.invalidate(**{what: "\ud800"}) for what in ("key", "tag", "prefix")] == [0, 0, 0]
+        assert cache.counts()["failures"] == 0
+
+
 @pytest.mark.parametrize("ttl", [0, -1, "soon", "10 parsecs", float("inf"), float("nan"), None])
 def test_a_lifetime_that_is_none_is_a_mistake(cache, ttl):
     with pytest.raises(UsageError):

@@ -5,6 +5,7 @@ import signal
 import httpx
 import pytest
 
+from headrace import Cache
 from tests.processes import until
 
 from .service_process import cache
@@ -75,6 +76,20 @@ def test_memory_is_bounded(tmp_path):
         assert status["bytes"] <= 1 << 20
         assert status["evictions"] >= 100 - (1 << 20) // 50_000
         assert service.put("large", b"x" * 200_000).status_code == 413
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
+async def test_a_value_that_is_too_large_leaves_the_cache_to_the_others(tmp_path, plain):
+    with cache(tmp_path, "--max-value", "100k", plain=plain) as service:
+        trust = {} if plain else {"ca": str(service.ca)}
+        with Cache(service.url, token=service.token, timeout=20, **trust) as client:
+            for number in range(3):
+                assert client.set("large", b"x" * 20_000_000, ttl=60) is False
+                assert await client.aset("large", b"x" * 20_000_000, ttl=60) is False
+                assert client.set("k", number, ttl=60)
+                assert await client.aget("k") == number
+            counts = client.counts()
+            assert (counts["refused"], counts["failures"]) == (6, 0)
 
 
 def test_a_stop_lets_requests_finish_and_ends_those_who_only_wait(tmp_path):

@@ -14,6 +14,7 @@ from headrace.cache.errors import CacheError, PartlyError, RefusedError
 
 T = TypeVar("T")
 Raw = tuple[bytes, float, float, float, int]  # as `_core.Store` gives it: value, age, fresh for, stale for, version
+FAILURES: Final = (CacheError, UnicodeEncodeError)  # the latter: a key or a tag is no text
 log: Final = logging.getLogger("headrace.cache")
 
 
@@ -60,14 +61,14 @@ class Guarded:
         """As `Backend.get`; None where it fails."""
         try:
             return self._found(self._backend.get(self._prefix + key))
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, None)
 
     async def aget(self, key: str) -> Found | None:
         """As `get`."""
         try:
             return self._found(await self._backend.aget(self._prefix + key))
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, None)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Found]:
@@ -76,7 +77,7 @@ class Guarded:
             return self._all_found(keys, self._backend.get_many(self._keys(keys)))
         except PartlyError as error:
             return self._all_found(keys, self._failed(error, error.found))
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, {})
 
     async def aget_many(self, keys: Sequence[str]) -> dict[str, Found]:
@@ -85,7 +86,7 @@ class Guarded:
             return self._all_found(keys, await self._backend.aget_many(self._keys(keys)))
         except PartlyError as error:
             return self._all_found(keys, self._failed(error, error.found))
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, {})
 
     def set(
@@ -103,7 +104,7 @@ class Guarded:
             return self._was_set(
                 self._backend.set(self._prefix + key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
             )
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, instead=False)
 
     async def aset(
@@ -121,7 +122,7 @@ class Guarded:
             return self._was_set(
                 await self._backend.aset(self._prefix + key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
             )
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, instead=False)
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
@@ -129,7 +130,7 @@ class Guarded:
         try:
             self._backend.set_many(self._prefixed(values), ttl=ttl, stale=stale, tags=tags)
             self._were_set(len(values))
-        except CacheError as error:
+        except FAILURES as error:
             self._failed(error, None)
 
     async def aset_many(
@@ -139,49 +140,49 @@ class Guarded:
         try:
             await self._backend.aset_many(self._prefixed(values), ttl=ttl, stale=stale, tags=tags)
             self._were_set(len(values))
-        except CacheError as error:
+        except FAILURES as error:
             self._failed(error, None)
 
     def lease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `Backend.lease`; None, so that the caller computes, where it fails."""
         try:
             return self._leased(self._backend.lease(self._prefix + key, seconds=seconds, wait=wait))
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, None)
 
     async def alease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `lease`."""
         try:
             return self._leased(await self._backend.alease(self._prefix + key, seconds=seconds, wait=wait))
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, None)
 
     def give_up(self, lease: Lease) -> None:
         """As `Backend.give_up`."""
         try:
             self._backend.give_up(lease)
-        except CacheError as error:
+        except FAILURES as error:
             self._failed(error, None)
 
     async def agive_up(self, lease: Lease) -> None:
         """As `give_up`."""
         try:
             await self._backend.agive_up(lease)
-        except CacheError as error:
+        except FAILURES as error:
             self._failed(error, None)
 
     def delete(self, key: str) -> bool:
         """As `Backend.delete`; False where it fails."""
         try:
             return self._backend.delete(self._prefix + key)
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, instead=False)
 
     async def adelete(self, key: str) -> bool:
         """As `delete`."""
         try:
             return await self._backend.adelete(self._prefix + key)
-        except CacheError as error:
+        except FAILURES as error:
             return self._failed(error, instead=False)
 
     def invalidate(
@@ -191,7 +192,7 @@ class Guarded:
         try:
             self.counts.invalidations += 1
             return self._backend.invalidate(key=self._under(key), tag=tag, prefix=self._under(prefix), soft=soft)
-        except CacheError as error:
+        except FAILURES as error:
             return self._unheard(error)
 
     async def ainvalidate(
@@ -201,7 +202,7 @@ class Guarded:
         try:
             self.counts.invalidations += 1
             return await self._backend.ainvalidate(key=self._under(key), tag=tag, prefix=self._under(prefix), soft=soft)
-        except CacheError as error:
+        except FAILURES as error:
             return self._unheard(error)
 
     def clear(self) -> None:
@@ -258,9 +259,9 @@ class Guarded:
     def _were_set(self, count: int) -> None:
         self.counts.sets += count
 
-    def _failed(self, error: CacheError, instead: T) -> T:
+    def _failed(self, error: CacheError | UnicodeEncodeError, instead: T) -> T:
         """Counts. What went wrong is told by who knows the server; only a refusal is news of its own."""
-        if not isinstance(error, RefusedError):
+        if not isinstance(error, RefusedError | UnicodeEncodeError):
             self.counts.failures += 1
             return instead
         self.counts.refused += 1
@@ -268,6 +269,6 @@ class Guarded:
             log.warning("the cache %s refuses a value or a call, which is told once: %s", self._name, error)
         return instead
 
-    def _unheard(self, error: CacheError) -> int:
+    def _unheard(self, error: CacheError | UnicodeEncodeError) -> int:
         log.error("the cache %s did not hear of an invalidation: old values may be used for their time", self._name)
         return self._failed(error, 0)

@@ -211,10 +211,8 @@ impl<T> Flow<T> {
 
     /// Writes without looking for an answer, which can't be there yet.
     fn send(&mut self, at: usize) {
-        if let Err(error) = self.lines[at].write()
-            && !is_later(&error)
-        {
-            self.broken(at, error.into());
+        if self.lines[at].write().is_err_and(|error| !is_later(&error)) {
+            self.advance(at, true);
         }
     }
 
@@ -329,11 +327,21 @@ impl<T> Line<T> {
 
     /// Writes what is left, reads what has come; with `ends` up to the very end.
     fn advance(&mut self, scratch: &mut [u8], ends: bool) -> Progress {
-        if let Err(error) = self.write()
-            && !is_later(&error)
-        {
-            return Progress::Broken(error.into());
+        match self.write() {
+            Err(error) if !is_later(&error) => self.last_words(scratch).unwrap_or(Progress::Broken(error.into())),
+            _ => self.read(scratch, ends),
         }
+    }
+
+    /// A server may refuse by the head and close, so an answer counts even if not all could be sent.
+    fn last_words(&mut self, scratch: &mut [u8]) -> Option<Progress> {
+        match self.read(scratch, true) {
+            Progress::Done(answer) => Some(Progress::Done(Answer { keep: false, ..answer })),
+            _ => None,
+        }
+    }
+
+    fn read(&mut self, scratch: &mut [u8], ends: bool) -> Progress {
         loop {
             match self.wire.read(scratch) {
                 Ok(0) => return Progress::Broken(Failure::Away("it closed the connection".to_owned())),

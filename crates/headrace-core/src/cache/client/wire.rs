@@ -94,11 +94,31 @@ impl Wire {
 
 impl Read for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.tls {
-            None => self.socket.read(into),
-            Some(tls) => Stream::new(&mut **tls, &mut self.socket).read(into),
+        let Some(tls) = &mut self.tls else {
+            return self.socket.read(into);
+        };
+        match Stream::new(&mut **tls, &mut self.socket).read(into) {
+            Err(error) if is_cut(&error) => received(tls, &mut self.socket, into).map_err(|_| error),
+            read => read,
         }
     }
+}
+
+/// What came before the other side closed: what could not be sent to it is no longer tried first.
+fn received(tls: &mut ClientConnection, socket: &mut Timed, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match tls.reader().read(into) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        tls.read_tls(socket)?;
+        tls.process_new_packets().map_err(io::Error::other)?;
+    }
+}
+
+/// Whether nothing can be sent any more.
+fn is_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl Write for Wire {
