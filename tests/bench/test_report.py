@@ -67,8 +67,10 @@ def test_what_others_measured_elsewhere_is_drawn_beside(tmp_path):
     beside = Row(dataclasses.replace(measured.scenario, beside={"direct": 590.0}), measured.samples, {})
     written = write_results(outcome([beside, row()], Effort(), 0.02), tmp_path)
     assert [path.name for path in written] == ["results.json", "results.md", "results.svg", "replay.svg"]
-    texts = [text.text for text in ET.parse(tmp_path / "replay.svg").iter(f"{SVG}text")]
-    assert {"In the article", "590", "12.0"} <= set(texts)
+    picture = ET.parse(tmp_path / "replay.svg")
+    assert {"In the article", "590", "12.0"} <= {text.text for text in picture.iter(f"{SVG}text")}
+    lengths = [float(bar.get("width")) for bar in picture.iter(f"{SVG}rect") if bar.get("class") == "peer"]
+    assert lengths[0] / lengths[-1] == pytest.approx(12 / 590, abs=0.01)
     assert "(replay.svg)" in (tmp_path / "results.md").read_text()
 
 

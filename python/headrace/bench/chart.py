@@ -37,12 +37,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Panel:
-    """The bars of one piece of work; `wanted` is the figure that would reach the target."""
+    """The bars of one piece of work; `wanted` is the figure that would reach the target.
+
+    Panels with the same `scale`, a figure that none exceeds, can be compared by eye.
+    """
 
     title: str
     unit: str
     bars: Sequence[Bar]
     wanted: float | None = None
+    scale: float = 0.0
 
     @property
     def height(self) -> int:
@@ -72,7 +76,7 @@ def _pairs(panels: Sequence[Panel]) -> Iterator[tuple[Panel, Panel | None]]:
 
 
 def _panel(panel: Panel, x: int, y: int) -> Iterator[str]:
-    most = max([panel.wanted or 0.0, *(bar.high for bar in panel.bars)]) or 1.0
+    most = max([panel.wanted or 0.0, panel.scale, *(bar.high for bar in panel.bars)]) or 1.0
     scale = SCALE / most
     yield f'<g transform="translate({x} {y})">'
     yield f'<text class="title" y="14">{escape(panel.title)}</text>'

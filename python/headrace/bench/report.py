@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from headrace.bench.chart import Bar, Panel, chart
@@ -131,11 +132,13 @@ def _wanted(row: Row) -> float | None:
 
 def beside(rows: Sequence[Row]) -> dict[str, str]:
     """The picture of each row that has figures of others beside it, by the name of its file."""
-    return {
-        f"{row.scenario.name}.svg": chart([*panels([row]), _elsewhere(row.scenario)])
-        for row in rows
-        if row.scenario.beside
-    }
+    return {f"{row.scenario.name}.svg": chart(_on_one_scale(row)) for row in rows if row.scenario.beside}
+
+
+def _on_one_scale(row: Row) -> list[Panel]:
+    both = [*panels([row]), _elsewhere(row.scenario)]
+    most = max(bar.high for panel in both for bar in panel.bars)
+    return [replace(panel, scale=most) for panel in both]
 
 
 def _elsewhere(scenario: Scenario) -> Panel:
