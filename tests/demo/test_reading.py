@@ -94,5 +94,14 @@ async def test_behind_an_edge_pages_may_be_kept_there_and_nowhere_else(data, pos
             assert "cdn-cache-control" not in (await visitor.get(path)).headers
 
 
+async def test_a_balancer_that_is_away_stops_no_change_and_is_told(data, post, caplog, monkeypatch, tmp_path):
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+    application = blog(DataClient(data), edge=Edge("https://127.0.0.1:1"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="https://blog") as visitor:
+        assert (await send(visitor, "/posts/on-mills/edit", {**TEXTS, "title": "On wind"})).status_code == 303
+        assert "On wind" in (await visitor.get("/posts/on-mills")).text
+    assert "the edge cache is not purged of post:on-mills, posts" in caplog.text
+
+
 def test_what_may_be_a_moment_too_old_is_not_kept_at_the_edge_for_a_day():
     assert Edge("https://127.0.0.1:1").fields(Hit("", 0, stale=False, source="near"), "posts") == {}
