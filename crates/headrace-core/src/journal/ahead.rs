@@ -29,10 +29,10 @@ use super::disk::{Disk, File};
 const NAME: &str = "ahead.new";
 /// How much is synced at once: what a sync of the writer may have to wait for.
 const PIECE: u64 = 1 << 20;
-/// How much is written with one call. The kernel keeps it in one piece of memory: for so much it takes what others gave
-/// back a moment ago, for more it takes memory that nobody has used for long, which costs a virtual machine up to six
-/// times of all else here, as its host has to find it first.
-const WRITE: usize = 64 << 10;
+/// How much is written with one call. The kernel keeps that in one piece of memory: for more it would take memory that
+/// nobody has used for long, and a virtual machine waits until its host has found it, up to six times as long as for all
+/// else here. For so much it takes what removed segments gave back.
+const WRITE: usize = 256 << 10;
 /// The longest rest between two pieces.
 const REST: Duration = Duration::from_millis(100);
 
