@@ -258,9 +258,12 @@ impl<'a, const CLEAN: bool> Scan<'a, CLEAN> {
         }
     }
 
-    /// Up to behind the next quote.
+    /// Up to behind the next quote. Names and most values are short; only for what is long a search is worth its call.
     fn pass_quote(&mut self) -> Option<()> {
-        while let Some(eight) = self.text.as_bytes()[self.at..].first_chunk() {
+        for _ in 0..SHORT_WORDS {
+            let Some(eight) = self.text.as_bytes()[self.at..].first_chunk() else {
+                break;
+            };
             let quotes = is(u64::from_le_bytes(*eight), b'"') & HIGH;
             if quotes != 0 {
                 self.at += quotes.trailing_zeros() as usize / 8 + 1;
@@ -268,7 +271,7 @@ impl<'a, const CLEAN: bool> Scan<'a, CLEAN> {
             }
             self.at += 8;
         }
-        while self.byte()? != b'"' {}
+        self.at += memchr::memchr(b'"', &self.text.as_bytes()[self.at..])? + 1;
         Some(())
     }
 
@@ -295,10 +298,13 @@ impl<'a, const CLEAN: bool> Scan<'a, CLEAN> {
     }
 }
 
+/// Words of eight bytes of a string that are looked at one by one.
+const SHORT_WORDS: usize = 4;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// The high bits of the bytes of `word` that are `byte`, and perhaps of some that stand behind one, but of none before.
+#[inline]
 fn is(word: u64, byte: u8) -> u64 {
     let differs = word ^ (ONES * u64::from(byte));
     differs.wrapping_sub(ONES) & !differs

@@ -202,17 +202,15 @@ impl<'a, const CLEAN: bool> Members<'a, CLEAN> {
     }
 }
 
-/// The place in `OWN` of a name, in any case. The length tells which it can be.
+/// The place in `OWN` of a name, in any case. As they are mostly written they are found without a loop.
 fn own(name: &str) -> Option<usize> {
-    let place = match name.len() {
-        5 => 0,
-        9 => 1,
-        6 => 2,
-        7 => 3,
-        _ => return None,
-    };
-    let own = OWN[place];
-    (own == name || own.eq_ignore_ascii_case(name)).then_some(place)
+    match name {
+        "Level" => Some(0),
+        "Timestamp" => Some(1),
+        "Source" => Some(2),
+        "Message" => Some(3),
+        _ => OWN.iter().position(|own| own.eq_ignore_ascii_case(name)),
+    }
 }
 
 #[cfg(test)]

@@ -128,7 +128,11 @@ impl Template {
         stamp.write(entry.time, b' ', self.precision, into);
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(literal) => into.extend_from_slice(literal.as_bytes()),
+                Piece::Literal(literal) => match literal.as_bytes() {
+                    // A call for one byte costs more than the byte.
+                    &[one] => into.push(one),
+                    several => into.extend_from_slice(several),
+                },
                 Piece::Field(field, Ending { special, .. }) => {
                     special.copy(field.of(entry), into, |character, into| {
                         escape::in_field(special, character, into);
