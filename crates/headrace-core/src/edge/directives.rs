@@ -26,6 +26,12 @@ impl RequestDirectives {
     /// Reads `Cache-Control`, and `Pragma` where that is all there is (RFC 9111, 5.4).
     pub fn of(fields: &Fields) -> Self {
         let mut read = Self::default();
+        if [Known::CacheControl, Known::Pragma]
+            .iter()
+            .all(|known| fields.known(*known).is_none())
+        {
+            return read;
+        }
         let mut controlled = false;
         let mut pragma = false;
         for field in fields.iter() {

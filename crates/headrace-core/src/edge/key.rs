@@ -20,7 +20,8 @@ pub fn primary(secure: bool, authority: &[u8], target: &[u8]) -> Vec<u8> {
     let authority = authority.strip_suffix(b":").unwrap_or(authority);
     let mut key = Vec::with_capacity(scheme.len() + authority.len() + target.len());
     key.extend_from_slice(scheme);
-    key.extend(authority.iter().map(u8::to_ascii_lowercase));
+    key.extend_from_slice(authority);
+    key.make_ascii_lowercase();
     key.extend_from_slice(target);
     key
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// Room for a usual member of the list.
+const USUAL: usize = 96;
+
 /// Why a request went on to a server; the names are the RFC's (2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarded {
@@ -52,10 +55,13 @@ impl CacheStatus {
     /// assert_eq!(hit.member("headrace"), "headrace; hit; ttl=30");
     /// ```
     pub fn member(&self, cache: &str) -> String {
-        let mut text = match is_token(cache) {
-            true => cache.to_owned(),
-            false => format!("\"{}\"", cache.replace(['"', '\\'], "_")),
-        };
+        let mut text = String::with_capacity(USUAL);
+        match is_token(cache) {
+            true => text.push_str(cache),
+            false => {
+                let _ = write!(text, "\"{}\"", cache.replace(['"', '\\'], "_"));
+            }
+        }
         let Some(why) = self.forwarded else {
             text.push_str("; hit");
             self.write_ttl(&mut text);
@@ -79,7 +85,8 @@ impl CacheStatus {
 
     fn write_ttl(&self, text: &mut String) {
         if let Some(ttl) = self.ttl {
-            let _ = write!(text, "; ttl={ttl}");
+            text.push_str("; ttl=");
+            text.push_str(itoa::Buffer::new().format(ttl));
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    fields::{Field, Fields},
+    fields::{Field, Fields, Lines},
     head::Request,
 };
 use crate::net::pipe::Pipe;
@@ -91,6 +91,18 @@ pub trait Exchange {
 
     /// Queues the final response's head; `fields` are end-to-end ones without framing.
     fn start<'f>(&mut self, status: u16, reason: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody);
+
+    /// `start` with fields of which most lie ready.
+    fn start_ready<'f>(
+        &mut self,
+        status: u16,
+        reason: &[u8],
+        ready: Lines<'f>,
+        fields: impl Iterator<Item = Field<'f>>,
+        body: ReplyBody,
+    ) {
+        self.start(status, reason, ready.fields().chain(fields), body);
+    }
 
     /// Whether `start` was called: from then on no other response can be given.
     fn started(&self) -> bool;

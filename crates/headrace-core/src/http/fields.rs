@@ -10,10 +10,12 @@
 //! Given up: fast lookup by name. A message has a dozen fields and the hot path walks all of them anyway.
 
 mod known;
+mod lines;
 
 use bytes::{BufMut, BytesMut};
 
 pub use known::{Known, classify};
+pub use lines::Lines;
 
 /// Capacity that is kept between messages; a connection that once carried a large head does not hold on to it.
 const KEPT_BYTES: usize = 2048;

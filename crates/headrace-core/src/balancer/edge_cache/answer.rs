@@ -19,7 +19,12 @@ use super::{
     serve::serve,
 };
 use crate::{
-    balancer::{failure::Stop, forward::by_server, local::Local, table::Destination},
+    balancer::{
+        failure::Stop,
+        forward::{by_server, rare},
+        local::Local,
+        table::Destination,
+    },
     cache::Leased,
     edge::{
         key,
@@ -101,7 +106,7 @@ pub(in super::super) async fn answer(
         Way::Store => visit.by_store(exchange, primary).await,
         Way::Around(why) => {
             let place = Place::around(primary);
-            visit.pass_through(exchange, &place, why, None).await
+            rare(visit.pass_through(exchange, &place, why, None)).await
         }
     }
 }
@@ -121,10 +126,11 @@ fn way(request: &Request) -> Way {
     let servers = |field: Field<'_>| {
         field.name.eq_ignore_ascii_case(b"if-match") || field.name.eq_ignore_ascii_case(b"if-unmodified-since")
     };
-    let conditional = request
-        .fields()
-        .iter()
-        .any(|field| field.known == Known::Condition && servers(field));
+    let conditional = request.fields().known(Known::Condition).is_some()
+        && request
+            .fields()
+            .iter()
+            .any(|field| field.known == Known::Condition && servers(field));
     match bodyless && !request.upgrade && !conditional {
         true => Way::Store,
         false => Way::Around(Forwarded::Bypass),
@@ -143,16 +149,16 @@ impl Visit<'_> {
         let (request, peer) = (exchange.request(), exchange.peer());
         let options = &self.local.balancer.options;
         let trusted = !options.trusted.is_empty() && options.trusts(peer.ip);
-        let said = |known| request.fields().known(known).filter(|_| trusted);
+        let said = |known| trusted.then(|| request.fields().known(known)).flatten();
         let secure = said(Known::XForwardedProto).map_or(peer.secure, |scheme| scheme.eq_ignore_ascii_case(b"https"));
         let host = said(Known::XForwardedHost).unwrap_or(request.authority());
         key::primary(secure, host, request.target())
     }
 
-    async fn by_store(&self, exchange: &mut impl Exchange, primary: Vec<u8>) -> Result<Ended, Stop> {
+    async fn by_store(&self, exchange: &mut impl Exchange, mut primary: Vec<u8>) -> Result<Ended, Stop> {
         let mut waited = None;
         for _ in 0..LOOKS {
-            let place = Place::find(&self.edge.store, primary.clone(), exchange.request());
+            let place = Place::find(&self.edge.store, primary, exchange.request());
             let candidate = place.head().map(|(head, hit)| head.candidate(hit));
             match reuse(&self.asked.directives, candidate.as_ref()) {
                 Reuse::Serve => return Ok(self.serve(exchange, &place, waited, None).await),
@@ -170,35 +176,37 @@ impl Visit<'_> {
                 Reuse::Revalidate => {}
             }
             if no_flight(exchange.request(), &place) {
-                return self
-                    .pass_through(exchange, &place, place.lack(), waited.map(|_| false))
-                    .await;
+                return rare(self.pass_through(exchange, &place, place.lack(), waited.map(|_| false))).await;
             }
-            let permit = match self.edge.store.lease(&place.key, LEASE) {
+            let permit = match self.edge.store.lease(place.key(), LEASE) {
                 Leased::Granted { lease, .. } => Permit::Lease(lease),
                 Leased::Hit(fresh) if place.hit.as_ref().is_some_and(|hit| hit.version == fresh.version) => {
                     Permit::Unchanged(fresh.version)
                 }
-                Leased::Hit(_) => continue,
+                Leased::Hit(_) => {
+                    primary = place.primary;
+                    continue;
+                }
                 Leased::Held { .. } if waited.is_none() => {
                     waited = Some(place.lack());
-                    self.wait(exchange, &place).await?;
+                    rare(self.wait(exchange, &place)).await?;
+                    primary = place.primary;
                     continue;
                 }
                 Leased::Held { .. } => Permit::None,
             };
             let collapsed = waited.map(|_| false);
-            return self.ask(exchange, &place, permit, collapsed).await;
+            return rare(self.ask(exchange, &place, permit, collapsed)).await;
         }
         let place = Place::find(&self.edge.store, primary, exchange.request());
         let why = place.lack();
-        self.pass_through(exchange, &place, why, waited.map(|_| false)).await
+        rare(self.pass_through(exchange, &place, why, waited.map(|_| false))).await
     }
 
     /// Waits until another request's response is there or will not be, and no longer than is bearable.
     async fn wait(&self, exchange: &mut impl Exchange, place: &Place) -> Result<(), Stop> {
         self.local.thread.counters().cache_collapsed.add(1);
-        let mut waiting = pin!(self.edge.store.wait(&place.key));
+        let mut waiting = pin!(self.edge.store.wait(place.key()));
         let ended = poll_fn(|cx: &mut Context<'_>| match exchange.poll_gone(cx) {
             Poll::Ready(()) => Poll::Ready(Err(Stop::Broken)),
             Poll::Pending => waiting.as_mut().poll(cx).map(Ok),
@@ -217,7 +225,7 @@ impl Visit<'_> {
         let store = &self.edge.store;
         let flight = Flight {
             store,
-            key: &place.key,
+            key: place.key(),
             permit,
         };
         if exchange.request().is_head() {
@@ -390,7 +398,7 @@ impl Visit<'_> {
 
     /// Has a stale response renewed beside its being served, by one at a time.
     fn renew(&self, exchange: &impl Exchange, place: &Place) {
-        let Leased::Granted { lease, .. } = self.edge.store.lease(&place.key, LEASE) else {
+        let Leased::Granted { lease, .. } = self.edge.store.lease(place.key(), LEASE) else {
             return;
         };
         let mut request = same(exchange.request());
@@ -402,7 +410,7 @@ impl Visit<'_> {
         });
         let mut nobody = Nobody::new(request, exchange.peer().clone());
         let (local, primary) = (Rc::clone(self.local), place.primary.clone());
-        let (key, destination, id) = (place.key.clone(), self.destination, self.id);
+        let (key, destination, id) = (place.key().to_vec(), self.destination, self.id);
         drop(tokio::task::spawn_local(async move {
             let Some(edge) = local.balancer.edge() else {
                 return;
@@ -423,7 +431,7 @@ impl Visit<'_> {
                 began: Instant::now(),
                 name: "",
             };
-            if place.key == key {
+            if place.key() == key {
                 visit.renewal(&mut nobody, &place, permit).await;
             }
         }));

@@ -43,7 +43,7 @@ pub(super) fn freshen(
             place.put(&edge.store, request, permit, &sheet, &hit.value);
         }
         Err(Unstorable::NoStore | Unstorable::Private) if !asked.directives.no_store => {
-            edge.store.remove(&place.key, false);
+            edge.store.remove(place.key(), false);
         }
         Err(_) => {}
     }

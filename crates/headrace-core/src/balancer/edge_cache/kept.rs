@@ -5,7 +5,7 @@
 //! | 0, 1, 2 | kind; flags; status |
 //! | 4, 8, 12 | lifetime, age when it came, and for how long it is kept after its lifetime, in seconds |
 //! | 16, 20, 24 | `stale-while-revalidate`, `stale-if-error`; when it came, in seconds since 1970 |
-//! | 32 | its fields: length of the name, length of the value (4 bytes each), name, value |
+//! | 32 | its fields, as the lines that are sent |
 //!
 //! Where responses to one URI vary, the names of the fields lie at the URI's key in place of a response, a line each; where it is
 //! known that nothing can be stored, nothing but the kind.
@@ -16,8 +16,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
     cache::Hit,
-    edge::reuse::{Candidate, Terms},
-    http::fields::{Field, Fields},
+    edge::{
+        groups,
+        reuse::{Candidate, Terms},
+    },
+    http::fields::{Field, Fields, Known, Lines},
 };
 
 const RESPONSE: u8 = 0;
@@ -31,8 +34,11 @@ const NO_CACHE: u8 = 1;
 const MUST_REVALIDATE: u8 = 2;
 const FORBIDS_STALE: u8 = 4;
 const IF_ERROR: u8 = 8;
+const DATED: u8 = 16;
+/// Fields are among them that are not for clients.
+const SPOKEN_TO_US: u8 = 32;
 
-const FIELDS: usize = 32;
+const LINES: usize = 32;
 
 /// What is at a key.
 pub(super) enum Kept<'a> {
@@ -52,7 +58,9 @@ pub(super) struct Head<'a> {
     pub(super) kept: u32,
     pub(super) received: u64,
     pub(super) terms: Terms,
-    fields: &'a [u8],
+    /// All fields are for clients.
+    pub(super) is_plain: bool,
+    pub(super) lines: Lines<'a>,
 }
 
 /// Seconds of a response's life.
@@ -75,7 +83,7 @@ pub(super) fn is_fresh(hit: &Hit) -> bool {
 
 pub(super) fn read(meta: &[u8]) -> Kept<'_> {
     match meta.split_first() {
-        Some((&RESPONSE, _)) => Kept::Response(Head::read(meta)),
+        Some((&RESPONSE, _)) => Head::read(meta).map_or(Kept::Pass, Kept::Response),
         Some((&VARIANTS, names)) => Kept::Variants(names),
         _ => Kept::Pass,
     }
@@ -87,23 +95,26 @@ pub(super) fn names(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl<'a> Head<'a> {
-    fn read(meta: &'a [u8]) -> Self {
-        let flags = meta.get(1).copied().unwrap_or_default();
-        Self {
-            status: u16::from_le_bytes(array(meta, 2)),
-            lifetime: number(meta, 4),
-            initial_age: number(meta, 8),
-            kept: number(meta, 12),
-            received: u64::from_le_bytes(array(meta, 24)),
+    fn read(meta: &'a [u8]) -> Option<Self> {
+        let (fixed, lines) = meta.split_first_chunk::<LINES>()?;
+        let number = |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let flags = fixed[1];
+        Some(Self {
+            status: u16::from_le_bytes([fixed[2], fixed[3]]),
+            lifetime: number(4),
+            initial_age: number(8),
+            kept: number(12),
+            received: u64::from(number(24)) | u64::from(number(28)) << 32,
             terms: Terms {
                 no_cache: flags & NO_CACHE != 0,
                 must_revalidate: flags & MUST_REVALIDATE != 0,
                 forbids_stale: flags & FORBIDS_STALE != 0,
-                while_revalidate: number(meta, 16),
-                if_error: (flags & IF_ERROR != 0).then(|| number(meta, 20)),
+                while_revalidate: number(16),
+                if_error: (flags & IF_ERROR != 0).then(|| number(20)),
             },
-            fields: meta.get(FIELDS..).unwrap_or_default(),
-        }
+            is_plain: flags & SPOKEN_TO_US == 0,
+            lines: Lines::new(lines, flags & DATED != 0),
+        })
     }
 
     /// A head whose fields are not there yet.
@@ -115,7 +126,8 @@ impl<'a> Head<'a> {
             kept: times.kept,
             received,
             terms,
-            fields: b"",
+            is_plain: true,
+            lines: Lines::default(),
         }
     }
 
@@ -128,7 +140,12 @@ impl<'a> Head<'a> {
             flag(terms.no_cache, NO_CACHE)
                 | flag(terms.must_revalidate, MUST_REVALIDATE)
                 | flag(terms.forbids_stale, FORBIDS_STALE)
-                | flag(terms.if_error.is_some(), IF_ERROR),
+                | flag(terms.if_error.is_some(), IF_ERROR)
+                | flag(fields.known(Known::Date).is_some(), DATED)
+                | flag(
+                    fields.iter().any(|field| groups::is_spoken_to_us(field.name)),
+                    SPOKEN_TO_US,
+                ),
         );
         meta.put_u16_le(self.status);
         for number in [self.lifetime, self.initial_age, self.kept, terms.while_revalidate] {
@@ -136,24 +153,12 @@ impl<'a> Head<'a> {
         }
         meta.put_u32_le(terms.if_error.unwrap_or(0));
         meta.put_u64_le(self.received);
-        for field in fields.iter() {
-            meta.put_u32_le(field.name.len() as u32);
-            meta.put_u32_le(field.value.len() as u32);
-            meta.put_slice(field.name);
-            meta.put_slice(field.value);
-        }
+        fields.write_where(&mut meta, |_| true);
         meta.freeze()
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let mut rest = self.fields;
-        std::iter::from_fn(move || {
-            let (name, value) = (number(rest, 0) as usize, number(rest, 4) as usize);
-            let (name, after) = rest.get(8..)?.split_at_checked(name)?;
-            let (value, after) = after.split_at_checked(value)?;
-            rest = after;
-            Some(Field::new(name, value))
-        })
+        self.lines.fields()
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
@@ -204,15 +209,6 @@ fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let found = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    found.copied().unwrap_or([0; N])
-}
-
-fn number(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(array(bytes, at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,7 +237,8 @@ mod tests {
                 if_error: Some(9),
                 ..Terms::default()
             },
-            fields: b"",
+            is_plain: true,
+            lines: Lines::default(),
         }
     }
 
@@ -264,9 +261,22 @@ mod tests {
             (Some(&b"\"a\""[..]), Some(&b""[..]), None)
         );
         assert_eq!(read.to_fields().len(), 2);
+        assert!(read.is_plain && !read.lines.is_dated());
         for end in 0..meta.len() {
             let _ = super::read(&meta[..end]);
         }
+    }
+
+    #[test]
+    fn a_head_knows_of_its_date_and_of_what_is_not_for_clients() {
+        let mut fields = Fields::new();
+        fields.push(b"Date", b"Sun, 06 Nov 1994 08:49:37 GMT");
+        fields.push(b"Cache-Tag", b"a");
+        let meta = head().write(&fields);
+        let Kept::Response(read) = read(&meta) else {
+            panic!("a response")
+        };
+        assert!(read.lines.is_dated() && !read.is_plain);
     }
 
     #[test]

@@ -30,8 +30,8 @@ const VARIANTS: Lifetime = Lifetime {
 /// The place for one request's response, and what is there.
 pub(super) struct Place {
     pub(super) primary: Vec<u8>,
-    /// The key of the response: `primary`, or that of a variant.
-    pub(super) key: Vec<u8>,
+    /// The key of the response, where it is a variant.
+    variant: Option<Vec<u8>>,
     /// What responses vary by, a line each, where that is known.
     names: Option<Bytes>,
     pub(super) hit: Option<Hit>,
@@ -73,8 +73,8 @@ impl Place {
         };
         let Some(names) = names else {
             return Self {
-                key: primary.clone(),
                 primary,
+                variant: None,
                 names: None,
                 hit: found.filter(|_| !pass),
                 pass,
@@ -87,7 +87,7 @@ impl Place {
             .filter(|hit| matches!(kept::read(&hit.meta), Kept::Response(_)));
         Self {
             primary,
-            key,
+            variant: Some(key),
             names: Some(names),
             hit,
             pass: false,
@@ -97,12 +97,17 @@ impl Place {
     /// The place of a request that has nothing to do with what is stored there.
     pub(super) fn around(primary: Vec<u8>) -> Self {
         Self {
-            key: Vec::new(),
             primary,
+            variant: None,
             names: None,
             hit: None,
             pass: true,
         }
+    }
+
+    /// The key of the response: `primary`, or that of a variant.
+    pub(super) fn key(&self) -> &[u8] {
+        self.variant.as_deref().unwrap_or(&self.primary)
     }
 
     /// The same place as it is after its response was stored anew just now.
@@ -116,7 +121,7 @@ impl Place {
         });
         Self {
             primary: self.primary.clone(),
-            key: self.key.clone(),
+            variant: self.variant.clone(),
             names: self.names.clone(),
             hit,
             pass: false,
@@ -148,7 +153,7 @@ impl Place {
             Permit::Lease(lease) => Some(lease),
             Permit::Unchanged(version) => {
                 if store
-                    .get(&self.key)
+                    .get(self.key())
                     .is_none_or(|hit| hit.version != version || !kept::is_fresh(&hit))
                 {
                     return false;
@@ -157,7 +162,7 @@ impl Place {
             }
         };
         match &self.names {
-            None if sheet.names.is_empty() => self.put_at(store, &self.key, lease, sheet, body),
+            None if sheet.names.is_empty() => self.put_at(store, self.key(), lease, sheet, body),
             None => self.put_first_variant(store, request, lease, sheet, body),
             Some(names)
                 if sheet
@@ -165,7 +170,7 @@ impl Place {
                     .iter()
                     .all(|name| kept::names(names).any(|known| known == name)) =>
             {
-                self.put_at(store, &self.key, lease, sheet, body)
+                self.put_at(store, self.key(), lease, sheet, body)
             }
             Some(names) => {
                 self.vary_by_more(store, names, sheet);

@@ -202,7 +202,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
             errand.place.put_pass(store, errand.permit);
         }
         if let Permit::Lease(lease) = errand.permit {
-            store.give_up(&errand.place.key, lease);
+            store.give_up(errand.place.key(), lease);
         }
         errand.permit = Permit::None;
     }
@@ -243,7 +243,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
             let (request, update) = (self.inner.request(), self.update(fields));
             freshen(errand.edge, errand.asked, request, errand.place, errand.permit, &update);
         } else {
-            errand.edge.store.remove(&errand.place.key, true);
+            errand.edge.store.remove(errand.place.key(), true);
         }
     }
 

@@ -40,9 +40,7 @@ pub(super) async fn serve(
     random: u64,
 ) -> u64 {
     let answer = choose(exchange, head, hit, random);
-    let age = head.age(hit).to_string();
-    let member = told.member(name);
-    start(exchange, head, &answer, &age, &member);
+    start(exchange, head, &answer, head.age(hit), &told.member(name));
     let mut body = answer.body;
     let length = body.len() as u64;
     // A client that is gone needs no answer.
@@ -56,33 +54,34 @@ pub(super) async fn serve(
     length
 }
 
-fn start(exchange: &mut impl Exchange, head: &Head<'_>, answer: &Answer, age: &str, member: &str) {
-    let bodyless = matches!(answer.status, 304 | 416);
-    let replaced = answer.content_type.is_some();
-    let left_out = |field: &Field<'_>| {
-        groups::is_spoken_to_us(field.name)
-            || (bodyless && !validation::goes_with_304(field))
-            || (replaced && field.known == Known::ContentType)
-    };
-    let kept = head.fields().filter(|field| !left_out(field));
+fn start(exchange: &mut impl Exchange, head: &Head<'_>, answer: &Answer, age: u32, member: &str) {
+    let mut digits = itoa::Buffer::new();
+    let field = |known, name, value| Field::classified(known, name, value);
     let own = [
-        Field::new(b"Age", age.as_bytes()),
-        Field::new(b"Cache-Status", member.as_bytes()),
+        field(Known::Age, b"Age", digits.format(age).as_bytes()),
+        field(Known::Other, b"Cache-Status", member.as_bytes()),
     ];
-    let kind = answer
-        .content_type
-        .as_ref()
-        .map(|kind| Field::new(b"Content-Type", kind.as_bytes()));
-    let range = answer
-        .content_range
-        .as_ref()
-        .map(|range| Field::new(b"Content-Range", range.as_bytes()));
-    let fields = kept.chain(own).chain(kind).chain(range);
+    let kind = answer.content_type.as_ref();
+    let kind = kind.map(|kind| field(Known::ContentType, b"Content-Type", kind.as_bytes()));
+    let range = answer.content_range.as_ref();
+    let range = range.map(|range| field(Known::ContentRange, b"Content-Range", range.as_bytes()));
+    let own = own.into_iter().chain(kind).chain(range);
     let framing = match (exchange.request().is_head(), answer.length) {
         (false, Some(length)) => ReplyBody::Length(length),
         (_, length) => ReplyBody::Empty(length),
     };
-    exchange.start(answer.status, reason(answer.status).as_bytes(), fields, framing);
+    let phrase = reason(answer.status).as_bytes();
+    let bodyless = matches!(answer.status, 304 | 416);
+    if head.is_plain && !bodyless && kind.is_none() {
+        return exchange.start_ready(answer.status, phrase, head.lines, own, framing);
+    }
+    let left_out = |field: &Field<'_>| {
+        groups::is_spoken_to_us(field.name)
+            || (bodyless && !validation::goes_with_304(field))
+            || (kind.is_some() && field.known == Known::ContentType)
+    };
+    let fields = head.fields().filter(|field| !left_out(field)).chain(own);
+    exchange.start(answer.status, phrase, fields, framing);
 }
 
 fn choose(exchange: &impl Exchange, head: &Head<'_>, hit: &Hit, random: u64) -> Answer {

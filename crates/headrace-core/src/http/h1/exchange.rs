@@ -12,7 +12,7 @@ use super::{Connection, Reply, closing::DRAIN};
 use crate::{
     http::{
         exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
-        fields::{Field, Fields},
+        fields::{Field, Fields, Lines},
         framing::{self, Decoded},
         head::{self, Request, Version},
         reply::{is_date, reason},
@@ -89,6 +89,17 @@ impl<S: ClientStream> Exchange for Connection<S> {
     }
 
     fn start<'f>(&mut self, status: u16, phrase: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
+        self.start_ready(status, phrase, Lines::default(), fields, body);
+    }
+
+    fn start_ready<'f>(
+        &mut self,
+        status: u16,
+        phrase: &[u8],
+        ready: Lines<'f>,
+        fields: impl Iterator<Item = Field<'f>>,
+        body: ReplyBody,
+    ) {
         if self.output.capacity() == 0 {
             self.output = self.thread.buffers.take();
         }
@@ -99,7 +110,8 @@ impl<S: ClientStream> Exchange for Connection<S> {
             self.keep_alive = false;
         }
         head::write_status_line(&mut self.output, status, phrase);
-        let mut dated = false;
+        self.output.extend_from_slice(ready.text());
+        let mut dated = ready.is_dated();
         fields.for_each(|field| {
             dated |= is_date(&field);
             field.write(&mut self.output);
