@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::{
     Intake,
+    flushing::Flushing,
     keys::{self, MAX_KEY, Seen},
     refusal::{not_kept, not_taken, too_large},
     waiting::Waiting,
@@ -33,6 +34,7 @@ pub struct Local {
     pub(super) intake: Arc<Intake>,
     pub thread: Rc<Thread>,
     pub(super) waiting: Rc<Waiting>,
+    pub(super) flushing: Rc<Flushing>,
 }
 
 impl Local {
@@ -128,6 +130,7 @@ impl Local {
                 return Err(not_taken(refused));
             }
         };
+        self.flushing.plan();
         if let Some(key) = &key {
             self.intake.keys.number(key, numbers);
         }

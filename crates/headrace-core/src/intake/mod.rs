@@ -2,14 +2,15 @@
 //! that is safe.
 //!
 //! Reading order: `options` (bounds), `refusal` (in which words a request is refused), `keys` (a request that is sent again),
-//! `waiting` (how the journal wakes a request), `local` (an engine thread's side, which a handler stands on); `scan` and `text`
-//! (JSON, read without building anything).
+//! `flushing` (when the journal writes), `waiting` (how it wakes a request), `local` (an engine thread's side, which a
+//! handler stands on); `scan` and `text` (JSON, read without building anything).
 //!
 //! Invariants
 //! - nothing that was acknowledged as safe lives anywhere but in the journal;
 //! - nothing of a request that was answered otherwise is in the journal, but for one whose sync failed: that is unknown,
 //!   as a lost reply is, and an idempotency key resolves it.
 
+mod flushing;
 mod keys;
 mod local;
 mod options;
@@ -28,6 +29,7 @@ use std::{
 };
 
 use self::{
+    flushing::Flushing,
     keys::Keys,
     waiting::{Inbox, Waiting},
 };
@@ -103,10 +105,12 @@ impl Intake {
                 intake.expire();
             }
         });
+        let flushing = Flushing::start(Arc::downgrade(&self.journal));
         Local {
             intake: Arc::clone(self),
             thread: Rc::clone(thread),
-            waiting: Waiting::start(inbox),
+            waiting: Waiting::start(inbox, Rc::clone(&flushing)),
+            flushing,
         }
     }
 

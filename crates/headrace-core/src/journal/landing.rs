@@ -60,10 +60,7 @@ impl Journal {
         state.counts.landed += count;
         state.count_pinned();
         state.landed = true;
-        if state.idle {
-            state.idle = false;
-            self.shared.work.notify_one();
-        }
+        state.rouse(&self.shared.work);
         drop(state);
         let listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.iter().for_each(|listener| listener());

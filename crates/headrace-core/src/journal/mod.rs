@@ -191,13 +191,14 @@ impl Journal {
     }
 
     /// Appends `records`, each whole or not at all; `completion` is called when all of them are safe. Without one
-    /// nobody waits for the disk: what a crash takes of it is gone.
+    /// nobody waits for the disk: what a crash takes of it is gone. It is written when [`Self::flush`] is called, or with
+    /// whatever is written next, or after a quarter of a second.
     ///
     /// Records without payloads are nothing and leave no trace. The time of the records is now.
     pub fn append(&self, records: &[Record<'_>], completion: Option<Completion>) -> Result<Appended, Refused> {
         let payloads: u64 = records.iter().map(|record| record.payloads.len() as u64).sum();
         let bytes: u64 = records.iter().map(|record| record::size(record) as u64).sum();
-        let Shared { options, work, .. } = &*self.shared;
+        let options = &self.shared.options;
         let too_large = records.iter().any(|record| record.length() > MAX_RECORD) || bytes > options.max_pending as u64;
         let mut state = self.shared.state();
         let refused = Some(Refused::TooLarge).filter(|_| too_large);
@@ -213,11 +214,16 @@ impl Journal {
         if let Some(completion) = completion {
             state.queue.waiting.push((last, completion));
         }
-        if state.idle {
-            state.idle = false;
-            work.notify_one();
-        }
         Ok(Appended { first, last })
+    }
+
+    /// Has what was appended written now. While a write is under way it does nothing, and what has come waits a moment
+    /// after it: who was told of that write's end flushes again, with more.
+    pub fn flush(&self) {
+        let mut state = self.shared.state();
+        if state.writing.1 == 0 && !state.queue.is_empty() {
+            state.hurry(&self.shared.work);
+        }
     }
 
     /// Why one more payload would be refused now, if it would: for whoever wants to know before it reads it.
@@ -242,7 +248,7 @@ impl Journal {
         listeners.push(listener);
     }
 
-    /// The same, and waits until it is safe.
+    /// The same, and waits until it is safe, which does not wait for a flush.
     pub fn append_and_wait(&self, records: &[Record<'_>]) -> Result<Result<Appended, Failure>, Refused> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let completion: Completion = Box::new(move |outcome| {
@@ -250,6 +256,7 @@ impl Journal {
             let _ = sender.send(outcome);
         });
         let appended = self.append(records, Some(completion))?;
+        self.shared.state().hurry(&self.shared.work);
         Ok(receiver.recv().unwrap_or(Err(Failure::Failed)).map(|()| appended))
     }
 

@@ -82,6 +82,8 @@ pub(super) struct State {
     pub(super) closing: bool,
     /// Whether the writer sleeps, so that waking it does something.
     pub(super) idle: bool,
+    /// Whether what is queued waits for nothing but the end of a write.
+    pub(super) hurried: bool,
     /// How many wait for something to read.
     pub(super) readers: usize,
     /// Whether segments may have become removable.
@@ -89,6 +91,10 @@ pub(super) struct State {
 }
 
 impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.waiting.is_empty()
+    }
+
     /// When the first of it was appended.
     pub(super) fn since(&self) -> Option<u64> {
         (!self.records.is_empty()).then(|| record::unplaced(&self.records).time)
@@ -172,6 +178,20 @@ impl State {
     /// Payloads that were appended and have not landed.
     pub(super) fn unlanded(&self) -> u64 {
         self.backlog.payloads() + self.writing.0 + self.queue.payloads
+    }
+
+    /// Has what is queued written as soon as no write is under way.
+    pub(super) fn hurry(&mut self, work: &Condvar) {
+        self.hurried = true;
+        self.rouse(work);
+    }
+
+    /// Wakes the writer if it sleeps.
+    pub(super) fn rouse(&mut self, work: &Condvar) {
+        if self.idle {
+            self.idle = false;
+            work.notify_one();
+        }
     }
 
     pub(super) fn enqueue(&mut self, record: &Record<'_>, time: u64) {

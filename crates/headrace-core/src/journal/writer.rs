@@ -1,5 +1,8 @@
 //! The one thread that writes: takes all that was appended, writes it with one call, waits for one sync, tells everyone.
 //!
+//! A sync costs what four requests do, so it is not begun for the few that came during the one before: whoever was told of
+//! its end looks for more, and then says that it is time (`Journal::flush`). Where nobody does, it is a moment later.
+//!
 //! It also begins segments (in a file that was prepared `ahead`, where there is one), removes those that have landed, and
 //! watches the room on the disk. When a write or a sync
 //! fails the segment is left as it is, for good: after a failed sync the kernel may take dirty pages for clean ones, so
@@ -15,7 +18,7 @@ use super::{
     Completion, Failure, Health,
     backlog::Range,
     segment::{self, Header, Kind, START, Segment},
-    state::{Extent, Shared},
+    state::{Extent, Shared, State},
 };
 
 /// How often a full disk is looked at, and when removable segments are looked for while nothing happens.
@@ -29,6 +32,8 @@ const PREPARE_AT: u64 = 4;
 /// this: the sooner the next one is begun, in a file that is prepared by then.
 const SHORT: u64 = 8;
 const SHORTEST: u64 = 1 << 20;
+/// How long what came during a write waits for a flush after its end.
+const COMPANY: Duration = Duration::from_millis(1);
 /// A buffer that grew larger than this in a burst is given back.
 const KEEP_BUFFER: usize = 8 << 20;
 
@@ -77,20 +82,15 @@ impl Writer {
     /// Until there is something to do; false when nothing more will come.
     fn wait(&self) -> bool {
         let mut state = self.shared.state();
-        while state.queue.waiting.is_empty() && state.queue.records.is_empty() && !state.landed {
-            if state.closing {
-                return false;
-            }
+        if !(state.hurried || state.landed || state.closing) {
+            let patience = if state.queue.is_empty() { LOOK_AGAIN } else { COMPANY };
             state.idle = true;
-            let waited = self.shared.work.wait_timeout(state, LOOK_AGAIN);
-            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = woken;
+            let sleeping = |state: &mut State| state.idle && !state.closing;
+            let waited = self.shared.work.wait_timeout_while(state, patience, sleeping);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.idle = false;
-            if timeout.timed_out() {
-                break;
-            }
         }
-        true
+        !state.closing || state.landed || !state.queue.is_empty()
     }
 
     /// Writes what has come, then tidies up.
@@ -113,6 +113,7 @@ impl Writer {
     fn take(&mut self) -> Work {
         let mut state = self.shared.state();
         let queue = std::mem::take(&mut state.queue);
+        state.hurried = false;
         state.queue.records = std::mem::take(&mut self.buffer);
         state.writing = (queue.payloads, queue.records.len() as u64);
         state.writing_since = queue.since().unwrap_or_default();

@@ -314,6 +314,54 @@ fn waiting_ends_when_there_is_more() {
 }
 
 #[test]
+fn what_is_flushed_shares_a_sync_and_is_safe() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let began = Instant::now();
+    for _ in 0..20 {
+        for _ in 0..50 {
+            journal.append(&[collection(&[b"x"])], None).unwrap();
+        }
+        journal.flush();
+    }
+    wait_until(|| journal.wait(1000, Duration::ZERO));
+    // What was not flushed when a write ended is written a millisecond later.
+    let most = 20 + began.elapsed().as_millis() as u64;
+    assert!(journal.status().counts.syncs <= most, "{:?}", journal.status().counts);
+}
+
+#[test]
+fn what_nobody_flushes_is_safe_after_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    journal.append(&[collection(&[b"x"])], None).unwrap();
+    wait_until(|| journal.wait(1, Duration::ZERO));
+}
+
+#[test]
+fn a_flush_is_kept_unless_a_write_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, mut writer, _) = Journal::assemble(folder.path(), options(), Arc::new(RealDisk)).unwrap();
+    let hurried = |journal: &Journal| journal.shared.state().hurried;
+    journal.flush();
+    assert!(!hurried(&journal), "nothing to write");
+    let (told, end) = std::sync::mpsc::channel();
+    let completion: Completion = Box::new(move |outcome| told.send(outcome).unwrap());
+    journal.append(&[collection(&[b"1"])], Some(completion)).unwrap();
+    assert!(end.try_recv().is_err(), "acknowledged before it is written");
+    journal.flush();
+    assert!(hurried(&journal));
+    writer.round();
+    assert_eq!(end.recv(), Ok(Ok(())));
+    assert!(!hurried(&journal));
+    journal.shared.state().writing = (1, 8);
+    journal.append(&[collection(&[b"2"])], None).unwrap();
+    journal.flush();
+    assert!(!hurried(&journal), "a sync for few");
+    writer.finish();
+}
+
+#[test]
 fn a_closed_journal_refuses_and_has_written_all() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
