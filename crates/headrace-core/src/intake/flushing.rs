@@ -16,7 +16,7 @@ use crate::journal::Journal;
 /// One engine thread's word to the journal.
 #[derive(Default)]
 pub(crate) struct Flushing {
-    planned: Notify,
+    appended: Notify,
 }
 
 impl Flushing {
@@ -27,14 +27,14 @@ impl Flushing {
         flushing
     }
 
-    /// Something was appended, or may be written now.
+    /// Something was appended.
     pub(crate) fn plan(&self) {
-        self.planned.notify_one();
+        self.appended.notify_one();
     }
 
     async fn run(self: Rc<Self>, journal: Weak<Journal>) {
         loop {
-            self.planned.notified().await;
+            self.appended.notified().await;
             // The runtime goes on here behind all that is ready, and behind all that becomes so by its next poll.
             yield_now().await;
             match journal.upgrade() {

@@ -105,12 +105,11 @@ impl Intake {
                 intake.expire();
             }
         });
-        let flushing = Flushing::start(Arc::downgrade(&self.journal));
         Local {
             intake: Arc::clone(self),
             thread: Rc::clone(thread),
-            waiting: Waiting::start(inbox, Rc::clone(&flushing)),
-            flushing,
+            waiting: Waiting::start(inbox),
+            flushing: Flushing::start(Arc::downgrade(&self.journal)),
         }
     }
 

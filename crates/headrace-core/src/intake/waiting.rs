@@ -14,7 +14,6 @@ use std::{
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::flushing::Flushing;
 use crate::journal::{Completion, Failure};
 
 type Outcome = Result<(), Failure>;
@@ -60,17 +59,15 @@ pub(crate) struct Waiting {
     inbox: Arc<Inbox>,
     slots: RefCell<Slab<Slot>>,
     landing: RefCell<Vec<Waker>>,
-    flushing: Rc<Flushing>,
 }
 
 impl Waiting {
     /// With its task, which ends with the thread.
-    pub(crate) fn start(inbox: Arc<Inbox>, flushing: Rc<Flushing>) -> Rc<Self> {
+    pub(crate) fn start(inbox: Arc<Inbox>) -> Rc<Self> {
         let waiting = Rc::new(Self {
             inbox,
             slots: RefCell::default(),
             landing: RefCell::default(),
-            flushing,
         });
         drop(tokio::task::spawn_local(Rc::clone(&waiting).listen()));
         waiting
@@ -83,8 +80,6 @@ impl Waiting {
             for (index, outcome) in news.settled {
                 self.settle(index, outcome);
             }
-            // What others have appended meanwhile.
-            self.flushing.plan();
             if news.landed {
                 self.landing.take().into_iter().for_each(Waker::wake);
             }

@@ -217,8 +217,8 @@ impl Journal {
         Ok(Appended { first, last })
     }
 
-    /// Has what was appended written now. While a write is under way it does nothing, and what has come waits a moment
-    /// after it: who was told of that write's end flushes again, with more.
+    /// Has what was appended written now. While a write is under way it does nothing: who is told of that write's end has
+    /// more to bring, and flushes again. Where nobody does, it is written a moment later.
     pub fn flush(&self) {
         let mut state = self.shared.state();
         if state.writing.1 == 0 && !state.queue.is_empty() {

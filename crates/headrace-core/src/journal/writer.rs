@@ -1,7 +1,8 @@
 //! The one thread that writes: takes all that was appended, writes it with one call, waits for one sync, tells everyone.
 //!
-//! A sync costs what four requests do, so it is not begun for the few that came during the one before: whoever was told of
-//! its end looks for more, and then says that it is time (`Journal::flush`). Where nobody does, it is a moment later.
+//! A sync costs what four requests do, so it is not begun for the few that came during the one before: who is told of that
+//! one's end mostly has more to bring, and then says that it is time (`Journal::flush`). Where nobody does, it is a moment
+//! later.
 //!
 //! It also begins segments (in a file that was prepared `ahead`, where there is one), removes those that have landed, and
 //! watches the room on the disk. When a write or a sync
@@ -33,7 +34,7 @@ const PREPARE_AT: u64 = 4;
 const SHORT: u64 = 8;
 const SHORTEST: u64 = 1 << 20;
 /// How long what came during a write waits for a flush after its end.
-const COMPANY: Duration = Duration::from_millis(1);
+const COMPANY: Duration = Duration::from_micros(300);
 /// A buffer that grew larger than this in a burst is given back.
 const KEEP_BUFFER: usize = 8 << 20;
 
