@@ -48,6 +48,22 @@ pub(super) enum Permit {
     Unchanged(u64),
 }
 
+impl Permit {
+    fn lease(self) -> Option<u64> {
+        match self {
+            Self::Lease(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
+    fn over(self) -> Option<u64> {
+        match self {
+            Self::Unchanged(version) => Some(version),
+            _ => None,
+        }
+    }
+}
+
 /// A lease that is given up when it is not needed any more.
 pub(super) struct Flight<'a> {
     pub(super) store: &'a Store,
@@ -148,29 +164,17 @@ impl Place {
 
     /// Stores a response; whether it is there now.
     pub(super) fn put(&self, store: &Store, request: &Request, permit: Permit, sheet: &Sheet, body: &[u8]) -> bool {
-        let lease = match permit {
-            Permit::None => return false,
-            Permit::Lease(lease) => Some(lease),
-            Permit::Unchanged(version) => {
-                if store
-                    .get(self.key())
-                    .is_none_or(|hit| hit.version != version || !kept::is_fresh(&hit))
-                {
-                    return false;
-                }
-                None
-            }
-        };
         match &self.names {
-            None if sheet.names.is_empty() => self.put_at(store, self.key(), lease, sheet, body),
-            None => self.put_first_variant(store, request, lease, sheet, body),
+            _ if permit == Permit::None => false,
+            None if sheet.names.is_empty() => self.put_at(store, self.key(), permit, sheet, body),
+            None => self.put_first_variant(store, request, permit, sheet, body),
             Some(names)
                 if sheet
                     .names
                     .iter()
                     .all(|name| kept::names(names).any(|known| known == name)) =>
             {
-                self.put_at(store, self.key(), lease, sheet, body)
+                self.put_at(store, self.key(), permit, sheet, body)
             }
             Some(names) => {
                 self.vary_by_more(store, names, sheet);
@@ -179,7 +183,7 @@ impl Place {
         }
     }
 
-    fn put_at(&self, store: &Store, key: &[u8], lease: Option<u64>, sheet: &Sheet, body: &[u8]) -> bool {
+    fn put_at(&self, store: &Store, key: &[u8], permit: Permit, sheet: &Sheet, body: &[u8]) -> bool {
         let family = key::family(&self.primary);
         let is_variant = key != self.primary;
         let tags = sheet.tags.iter().map(Vec::as_slice);
@@ -190,7 +194,8 @@ impl Place {
             meta: &sheet.meta,
             life: sheet.life,
             tags: &tags,
-            lease,
+            lease: permit.lease(),
+            over: permit.over(),
             ..New::default()
         });
         matches!(stored, Stored::Yes(_))
@@ -198,20 +203,13 @@ impl Place {
 
     /// The first response that is known to vary: the lease is on the URI's own place, where from now on the names lie. The variant
     /// is there before them, and goes again where the lease is lost.
-    fn put_first_variant(
-        &self,
-        store: &Store,
-        request: &Request,
-        lease: Option<u64>,
-        sheet: &Sheet,
-        body: &[u8],
-    ) -> bool {
+    fn put_first_variant(&self, store: &Store, request: &Request, permit: Permit, sheet: &Sheet, body: &[u8]) -> bool {
         let names = sheet.names.iter().map(Vec::as_slice);
         let variant = key::variant(&self.primary, request.fields(), names);
-        if !self.put_at(store, &variant, None, sheet, body) {
+        if !self.put_at(store, &variant, Permit::None, sheet, body) {
             return false;
         }
-        let told = self.tell(store, &kept::variants(&sheet.names), VARIANTS, &sheet.tags, lease);
+        let told = self.tell(store, &kept::variants(&sheet.names), VARIANTS, &sheet.tags, permit);
         if !told {
             store.remove(&variant, false);
         }
@@ -224,17 +222,17 @@ impl Place {
         names.extend(sheet.names.iter().cloned());
         names.sort();
         names.dedup();
-        self.tell(store, &kept::variants(&names), VARIANTS, &[], None);
+        self.tell(store, &kept::variants(&names), VARIANTS, &[], Permit::None);
     }
 
     /// Nobody need wait for this one: nothing that is said here could be stored.
     pub(super) fn put_pass(&self, store: &Store, permit: Permit) {
-        if let (Permit::Lease(lease), None, None) = (permit, &self.hit, &self.names) {
-            self.tell(store, kept::PASSED, PASS, &[], Some(lease));
+        if let (Permit::Lease(_), None, None) = (permit, &self.hit, &self.names) {
+            self.tell(store, kept::PASSED, PASS, &[], permit);
         }
     }
 
-    fn tell(&self, store: &Store, meta: &[u8], life: Lifetime, tags: &[Vec<u8>], lease: Option<u64>) -> bool {
+    fn tell(&self, store: &Store, meta: &[u8], life: Lifetime, tags: &[Vec<u8>], permit: Permit) -> bool {
         let tags: Vec<_> = tags.iter().map(Vec::as_slice).collect();
         let stored = store.set(New {
             key: &self.primary,
@@ -242,7 +240,8 @@ impl Place {
             meta,
             life,
             tags: &tags,
-            lease,
+            lease: permit.lease(),
+            over: permit.over(),
             uncounted: true,
         });
         matches!(stored, Stored::Yes(_))

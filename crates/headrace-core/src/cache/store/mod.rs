@@ -77,6 +77,8 @@ pub struct New<'a> {
     pub tags: &'a [&'a [u8]],
     /// Stores only while this lease of the key holds.
     pub lease: Option<u64>,
+    /// Stores only in place of this version, while that is fresh.
+    pub over: Option<u64>,
     /// It only tells of others, so it is invalidated as they are, but not counted with them.
     pub uncounted: bool,
 }
@@ -102,7 +104,8 @@ pub enum Stored {
     Yes(u64),
     /// Over `max_value`. What was stored under the key before is removed.
     TooLarge,
-    /// The key, a tag or a prefix was invalidated since the lease was taken, another value was set, or the lease ran out.
+    /// The key, a tag or a prefix was invalidated since the lease was taken, another value was set, or the lease ran out; or
+    /// what it should have been stored over is no longer there.
     LeaseLost,
 }
 

@@ -89,12 +89,19 @@ impl Shard {
 
     pub(super) fn set(&mut self, shared: &Shared, key: Key<'_>, new: &New<'_>, block: Block) -> Stored {
         let now = shared.clock.now();
+        // First: what is invalidated from here on must not be stored over what was there.
+        let last = shared.invalidations.last();
         let taken = new.lease.map(|id| self.leases.taken(key.hash, key.name, id, now));
-        if taken == Some(None) {
+        let old = self.live(shared, key, now);
+        let is_there = |slot: u32| {
+            let entry = &self.entries[slot as usize];
+            Some(entry.version) == new.over && entry.is_fresh(now)
+        };
+        if taken == Some(None) || (new.over.is_some() && !old.is_some_and(is_there)) {
             self.stats.refused += 1;
             return Stored::LeaseLost;
         }
-        let old = self.live(shared, key, now);
+        let since = taken.flatten().or(new.over.map(|_| last));
         let cost = block.cost() as u32;
         let mut entry = Entry::new(block, key.print(), self.next_version(), now, new.life);
         entry.uncounted = new.uncounted;
@@ -106,8 +113,8 @@ impl Shard {
             None => self.entries.vacant_key() as u32,
         };
         entry.marks = self.marks.put(&shared.tags, slot, new.tags, !new.uncounted);
-        if let Some(Some(taken)) = taken
-            && lease_lost(shared, key, new, taken)
+        if let Some(since) = since
+            && lease_lost(shared, key, new, since)
         {
             self.marks.remove(&shared.tags, entry.marks);
             self.leases.give_up(key.hash, key.name, None);

@@ -80,6 +80,32 @@ fn it_is_fresh_then_stale_then_gone_to_the_nanosecond() {
 }
 
 #[test]
+fn what_is_stored_over_a_version_needs_it_fresh() {
+    let (store, clock) = store();
+    let over = |version| {
+        store.set(New {
+            over: Some(version),
+            ..new("a", "2")
+        })
+    };
+    let set = || match store.set(new("a", "1")) {
+        Stored::Yes(version) => version,
+        other => panic!("{other:?}"),
+    };
+    let first = set();
+    assert!(matches!(over(first), Stored::Yes(_)));
+    assert_eq!(over(first), Stored::LeaseLost);
+    let second = set();
+    store.remove(b"a", true);
+    assert_eq!(over(second), Stored::LeaseLost);
+    let third = set();
+    clock.advance(10 * SECOND);
+    assert_eq!(over(third), Stored::LeaseLost);
+    store.remove(b"a", false);
+    assert_eq!((over(third), value(&store, "a")), (Stored::LeaseLost, None));
+}
+
+#[test]
 fn what_only_tells_of_others_is_invalidated_and_not_counted() {
     let (store, _) = store();
     let tell = |key| {
