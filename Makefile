@@ -33,6 +33,7 @@ test: $(VENV)/.test  ## all tests: Rust, then Python
 
 lint: $(VENV)/.test  ## formats, lints and types, Rust and Python
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -23,7 +23,14 @@ fn write(operation: &Operation, body: &mut Vec<u8>) {
             };
             (json!({"op": "invalidate", kind: text(name), "soft": soft}), None)
         }
-        Operation::Set { key, value, kind, life, tags, lease } => {
+        Operation::Set {
+            key,
+            value,
+            kind,
+            life,
+            tags,
+            lease,
+        } => {
             let Lifetime { fresh, stale } = life;
             let line = json!({
                 "op": "set", "key": key, "length": value.len(), "max_age": fresh.as_secs_f64(),
@@ -61,7 +68,10 @@ fuzz_target!(|body: &[u8]| {
             values_are_within(&operations, body);
             let mut again = Vec::new();
             operations.iter().for_each(|operation| write(operation, &mut again));
-            assert_eq!(read(&again).expect("what was understood is understood again"), operations);
+            assert_eq!(
+                read(&again).expect("what was understood is understood again"),
+                operations
+            );
         }
     }
 });

@@ -28,7 +28,10 @@ fn read(body: &[u8]) -> Option<Read> {
 
 /// The payloads as they are landed.
 fn lines(collection: &Collection) -> Vec<Vec<u8>> {
-    let lines = collection.payloads.iter().map(|each| one_line(each).into_owned().into_bytes());
+    let lines = collection
+        .payloads
+        .iter()
+        .map(|each| one_line(each).into_owned().into_bytes());
     lines.collect()
 }
 

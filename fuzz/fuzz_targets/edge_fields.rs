@@ -32,7 +32,10 @@ fn write(item: &Item) -> String {
 
 fn structured(lines: &[&[u8]]) {
     if let Some(members) = dictionary(lines.iter().copied()) {
-        let told: Vec<_> = members.iter().map(|(key, item)| format!("{key}={}", write(item))).collect();
+        let told: Vec<_> = members
+            .iter()
+            .map(|(key, item)| format!("{key}={}", write(item)))
+            .collect();
         assert_eq!(dictionary([told.join(", ").as_bytes()]), Some(members));
     }
     if let Some(members) = list(lines.iter().copied()) {
@@ -52,7 +55,13 @@ fn fields(names: &[&str], lines: &[&[u8]]) -> Fields {
 fn directives(lines: &[&[u8]]) {
     let asked = RequestDirectives::of(&fields(&["Cache-Control", "Pragma"], lines));
     let told = ResponseDirectives::of(&fields(&["Cache-Control", "CDN-Cache-Control"], lines));
-    let times = [asked.max_age, asked.min_fresh, asked.max_stale, told.max_age, told.s_maxage];
+    let times = [
+        asked.max_age,
+        asked.min_fresh,
+        asked.max_stale,
+        told.max_age,
+        told.s_maxage,
+    ];
     assert!(times.iter().flatten().all(|seconds| *seconds <= LONGEST));
     assert!(told.withheld.iter().flatten().all(|byte| !byte.is_ascii_uppercase()));
 }

@@ -55,7 +55,11 @@ fn follow(path: &Path) {
     let Ok((mut position, _)) = search.end(&Filter::default(), 5) else {
         return;
     };
-    let more = (0..MOST).find(|_| !search.follow(&mut position, &Filter::default()).is_ok_and(|step| step.more));
+    let more = (0..MOST).find(|_| {
+        !search
+            .follow(&mut position, &Filter::default())
+            .is_ok_and(|step| step.more)
+    });
     assert!(more.is_some(), "there is always more to follow");
 }
 

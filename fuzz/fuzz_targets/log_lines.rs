@@ -7,8 +7,12 @@ use headrace_core::logs::line::{Format, Stamp};
 use libfuzzer_sys::fuzz_target;
 
 static FORMATS: LazyLock<[Format; 3]> = LazyLock::new(|| {
-    ["{time};{level};{source};{message}", "{time:ns} [{level}] {message} {fields}", "json"]
-        .map(|setting| Format::parse(setting).expect("a form of lines"))
+    [
+        "{time};{level};{source};{message}",
+        "{time:ns} [{level}] {message} {fields}",
+        "json",
+    ]
+    .map(|setting| Format::parse(setting).expect("a form of lines"))
 });
 
 fuzz_target!(|line: &[u8]| {

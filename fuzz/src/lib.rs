@@ -20,12 +20,12 @@ use std::{
 use bytes::BytesMut;
 use headrace_core::{
     engine::{Engine, Open, Thread},
-    limits::Limits,
     http::{
         exchange::{Exchange, Handler, Part, Peer, ReplyBody},
         fields::{Field, Fields},
         h1, h2,
     },
+    limits::Limits,
     net::stream::ClientStream,
 };
 use tokio::{
