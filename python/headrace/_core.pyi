@@ -5,7 +5,7 @@ a request. Calls that may wait release the GIL. Durations are seconds (`float`),
 ``"127.0.0.1:2000"``, ``"[::1]:2000"``, ``"localhost:3000"`` or ``"unix:/path"``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Literal, final
@@ -54,6 +54,7 @@ __all__ = [
     "Tls",
     "TlsError",
     "TlsSession",
+    "Values",
     "__version__",
     "compress_log",
     "pack",
@@ -895,6 +896,23 @@ class Store:
         `hits` (fresh ones), `stale_hits`, `misses`, `sets`, `evictions`, `expirations`, `invalidations` (entries),
         `leases` (granted), `refused` (too large, or the lease was lost).
         """
+
+@final
+class Values:
+    """What a store has, as Python objects: the shortest way from a key to a value.
+
+    `loads` makes a value of bytes. With `plain` it gives the same plain data (None, bool, int, float, str, bytes, and
+    dicts and lists of them) for the same bytes, without effects: then values are decoded once and copied for each
+    caller, who may change what it was given. Other objects are decoded for each caller. Decoded values are kept beside
+    the store: of at most 1 MiB of bytes, and of 64 KiB for one value.
+
+        values = Values(store, json.loads, None, plain=True)
+        values.get("post:3")  # {"title": "Mill"}
+    """
+
+    def __new__(cls, store: Store, loads: Callable[[bytes], object], missing: object, *, plain: bool) -> Values: ...
+    def get(self, key: str | bytes, /) -> object:
+        """The value; `missing` where there is no fresh one, or `loads` raises."""
 
 @final
 class LogShipper:

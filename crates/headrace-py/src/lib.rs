@@ -23,6 +23,7 @@ mod store;
 mod table;
 mod tls;
 mod uploads;
+mod values;
 
 use pyo3::prelude::*;
 
@@ -54,6 +55,7 @@ mod _core {
         table::{Route, RoutingTable, Server, Service},
         tls::{ClientTls, Tls, TlsSession},
         uploads::{ObjectStore, Objects, Refused},
+        values::Values,
     };
 
     #[pymodule_init]

@@ -150,7 +150,7 @@ impl Store {
 }
 
 /// A key or tag: bytes, or text as UTF-8.
-fn name<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+pub(crate) fn name<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(text) = key.cast::<PyString>() {
         return Ok(text.to_str()?.as_bytes());
     }

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Generic, overload
 
 from headrace.cache.backend import Found, Lease
 from headrace.cache.background import tasks
-from headrace.cache.decorated import Decorated, P, Q, R
+from headrace.cache.decorated import MISSING, Decorated, P, Q, R
 from headrace.cache.flight import Abandoned, Failed, Flight, Landed, Outdated
 from headrace.cache.hit import Hit
 from headrace.cache.policy import Answer, calling, is_called
@@ -34,11 +34,8 @@ class CachedCoroutineFunction(Decorated[P], Generic[P, R]):
         """The value, from the cache or from the function."""
         # Every nanosecond of a hit is here: most calls have no keywords, and need not unpack them.
         key = self.key(*args, **kwargs) if kwargs else self.key(*args)  # type: ignore[call-arg]
-        raw = self._direct(key)
-        if raw is not None and raw[2] > 0:
-            value: R = self._loads(raw[0])
-            return value
-        return (await self._hit(key, args, kwargs)).value
+        value: R = self._direct(key)
+        return (await self._hit(key, args, kwargs)).value if value is MISSING else value
 
     async def hit(self, *args: P.args, **kwargs: P.kwargs) -> Hit[R]:
         """As a call, with where the value comes from."""

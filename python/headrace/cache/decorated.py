@@ -6,15 +6,16 @@ import os
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, Protocol, TypeVar, cast
 
+from headrace import _core
 from headrace.cache.backend import Backend
 from headrace.cache.background import Renewals
 from headrace.cache.flight import Flights
-from headrace.cache.guarded import Raw
 from headrace.cache.policy import Answer, Policy, Reader
 from headrace.cache.serializers import Serializer
 from headrace.cache.template import Maker
+from headrace.cache.typed import TYPED
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,7 +24,7 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 Binds = Literal["instance", "class", "nothing"]
-Direct = Callable[[str], Raw | None]
+MISSING: Final = object()
 
 
 class Store(Protocol):
@@ -67,19 +68,20 @@ class Decorated(Generic[P]):
 
     def _close(self) -> None:
         self._opened = False
-        self._direct: Direct = self._first
+        self._direct: Callable[[str], Any] = self._first
 
     def _open(self) -> None:
-        """Finds the cache. `_direct` is the short way to it, for the values that are in this process."""
+        """Finds the cache. `_direct` is the short way to fresh values in this process; `MISSING` without one."""
         if not self._opened:
             store = self._store()
+            serializer = self._serializer(store)
             self._backend = store.backend
-            self._reader = Reader(self._serializer(store), self._policy.keeps)
-            self._loads: Callable[[bytes], Any] = self._reader.loads
-            self._direct = getattr(store.backend, "direct", None) or _nothing
+            self._reader = Reader(serializer, self._policy.keeps)
+            near: _core.Store | None = getattr(store.backend, "store", None)
+            self._direct = _nothing if near is None else _values(near, serializer)
             self._opened = True
 
-    def _first(self, key: str) -> Raw | None:
+    def _first(self, key: str) -> Any:  # noqa: ANN401 - the function's own
         self._open()
         return self._direct(key)
 
@@ -95,8 +97,14 @@ class Decorated(Generic[P]):
         return cast("Self", bound)
 
 
-def _nothing(_: str) -> None:
+def _nothing(_: str) -> object:
     """There is no short way."""
+    return MISSING
+
+
+def _values(store: _core.Store, serializer: Serializer) -> Callable[[str], Any]:
+    """Only of our own serializers is it known that the same bytes are the same plain data."""
+    return _core.Values(store, serializer.loads, MISSING, plain=type(serializer) in TYPED).get
 
 
 def _close_all() -> None:

@@ -5,15 +5,15 @@ itself (`UsageError`, `TypeError`) is the caller's and goes through.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final, TypeVar
 
+from headrace import _core
 from headrace.cache.backend import Backend, Found, Lease
 from headrace.cache.errors import CacheError, PartlyError, RefusedError
 
 T = TypeVar("T")
-Raw = tuple[bytes, float, float, float, int]  # as `_core.Store` gives it: value, age, fresh for, stale for, version
 FAILURES: Final = (CacheError, UnicodeEncodeError)  # the latter: a key or a tag is no text
 log: Final = logging.getLogger("headrace.cache")
 
@@ -50,12 +50,12 @@ class Guarded:
         self._prefix = prefix
 
     @property
-    def direct(self) -> Callable[[str], Raw | None] | None:
-        """The short way to values in this process, for hits that are counted in nanoseconds; they are in no `counts`.
+    def store(self) -> _core.Store | None:
+        """Where values in this process are, for hits that are counted in nanoseconds; they are in no `counts`.
 
         None where there is none: behind a prefix, and for values that are elsewhere.
         """
-        return None if self._prefix else getattr(self._backend, "direct", None)
+        return None if self._prefix else getattr(self._backend, "store", None)
 
     def get(self, key: str) -> Found | None:
         """As `Backend.get`; None where it fails."""

@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headrace import _core
@@ -39,9 +39,9 @@ class MemoryBackend:
         self._begin()
 
     @property
-    def direct(self) -> Callable[[str], tuple[bytes, float, float, float, int] | None]:
-        """The store's own `get`, until the next fork."""
-        return self._store.get
+    def store(self) -> _core.Store:
+        """The store itself, until the next fork."""
+        return self._store
 
     def get(self, key: str) -> Found | None:
         """As `Backend.get`."""

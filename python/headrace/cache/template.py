@@ -20,6 +20,8 @@ from headrace.cache.errors import DecorationError
 from headrace.cache.rendering import SEPARATORS, plain_text, text_of
 
 LONGEST: Final = 500  # characters of a key; a longer one keeps 450 and goes on with a digest of it all
+KEY: Final = f"__key if __len(__key := {{}}) <= {LONGEST} else __bounded(__key)"  # a short key needs no call
+TAGS: Final = "[{}]"
 _FIELD: Final = re.compile(r"([^\W\d]\w*)((?:\.[^\W\d]\w*|\[[^\[\]]+\])*)")
 _STEP: Final = re.compile(r"\.(\w+)|\[([^\[\]]+)\]")
 
@@ -51,7 +53,7 @@ def key_maker(function: Callable[..., object], key: str | None) -> Maker:
     Without a template the key is made of the module, the name and all arguments. Raises `DecorationError` for a
     template that does not fit.
     """
-    return _compiled(function, [_own_key(function) if key is None else key], "__bounded({})")
+    return _compiled(function, [_own_key(function) if key is None else key], KEY)
 
 
 def tags_maker(function: Callable[..., object], tags: Sequence[str]) -> Maker:
@@ -61,7 +63,7 @@ def tags_maker(function: Callable[..., object], tags: Sequence[str]) -> Maker:
     """
     if isinstance(tags, str):
         raise DecorationError(f"cached(tags={tags!r}) on {_name(function)}: give a list: tags=[{tags!r}]")
-    return _compiled(function, tags, "[{}]")
+    return _compiled(function, tags, TAGS)
 
 
 def bounded(key: str) -> str:
@@ -85,7 +87,7 @@ def _own_key(function: Callable[..., object]) -> str:
 def _compiled(function: Callable[..., object], templates: Sequence[str], result: str) -> Maker:
     """The maker as Python: its names begin with two underscores, which no field of a template can reach."""
     signature = _signature(function)
-    scope: dict[str, Any] = {"__text": text_of, "__plain": plain_text, "__bounded": bounded}
+    scope: dict[str, Any] = {"__text": text_of, "__plain": plain_text, "__bounded": bounded, "__len": len}
     texts = ", ".join(_expression(function, signature, template) for template in templates)
     name = function.__name__ if function.__name__.isidentifier() else "key"
     lines = f"def {name}({_parameters(signature, scope)}):\n    return {result.format(texts)}"

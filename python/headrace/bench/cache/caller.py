@@ -1,7 +1,7 @@
 """A program that calls a decorated function whose value is in memory, and measures a call. For the bench alone.
 
-Each library as its documentation shows it, with a lifetime and its default serializer. headrace decodes JSON for each
-call, and so gives each caller a value of its own; the others give all callers the same object.
+Each library as its documentation shows it, with a lifetime and its default serializer. headrace gives each caller a
+value of its own, a copy of what was decoded once; the others give all callers the same object.
 """
 
 import asyncio
