@@ -51,7 +51,14 @@ class Remote:
 
     def get(self, key: str) -> Found | None:
         """As `Backend.get`."""
-        return _found(self._asked(self._client.get, key))
+        # The call that is made most often, without the frames of `_asked` and what it unpacks.
+        try:
+            hit = self._client.get(key)
+        except FAILED as error:
+            raise self._meant(error) from error
+        if self._outage.lasts:
+            self._outage.ends()
+        return _found(hit)
 
     async def aget(self, key: str) -> Found | None:
         """As `get`."""
@@ -212,7 +219,8 @@ class Remote:
 
 
 def _found(hit: Hit | None) -> Found | None:
-    return None if hit is None else Found(hit[0], hit[1], hit[2], hit[3], "service")
+    # What `Found(...)` does, in half the time.
+    return None if hit is None else tuple.__new__(Found, (hit[0], hit[1], hit[2], hit[3], "service"))
 
 
 def _all_found(hits: Mapping[str, Hit]) -> dict[str, Found]:
