@@ -4,7 +4,7 @@ use bytes::{Buf, BytesMut};
 
 use super::Failure;
 use crate::http::{
-    fields::elements,
+    fields::{Known, elements},
     framing::{Decoded, Decoder},
     head::{HeadLimits, ResponseBody, ResponseHead, ResponseTo, parse_response},
 };
@@ -105,13 +105,14 @@ fn facts(head: &ResponseHead<'_>) -> Answer {
         keep: head.keep_alive,
         ..Answer::default()
     };
-    for field in head.fields() {
-        let named = |name: &str| field.name.eq_ignore_ascii_case(name.as_bytes());
-        match field.name.len() {
-            3 if named("age") => answer.age = number(field.value),
-            4 if named("etag") => answer.version = version(field.value),
-            5 if named("lease") => answer.lease = std::str::from_utf8(field.value).ok().map(Into::into),
-            13 if named("cache-control") => directives(field.value, &mut answer),
+    for (known, name, value) in head.values() {
+        match known {
+            Known::Age => answer.age = number(value),
+            Known::CacheControl => directives(value, &mut answer),
+            Known::Other if name.eq_ignore_ascii_case(b"etag") => answer.version = version(value),
+            Known::Other if name.eq_ignore_ascii_case(b"lease") => {
+                answer.lease = std::str::from_utf8(value).ok().map(Into::into);
+            }
             _ => {}
         }
     }
@@ -130,16 +131,28 @@ fn directives(value: &[u8], answer: &mut Answer) {
 
 /// Seconds; 0 for what is no number.
 fn number(text: &[u8]) -> f64 {
-    let number: Option<f64> = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok());
+    let text = text.trim_ascii();
+    // Nearly all are whole, and short enough to be exact, which is quicker to read.
+    if text.len() < 16 && text.iter().all(u8::is_ascii_digit) {
+        let digits = text.iter().map(|digit| u64::from(digit - b'0'));
+        return digits.fold(0, |number, digit| number * 10 + digit) as f64;
+    }
+    let number: Option<f64> = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     number
         .filter(|number| number.is_finite() && *number > 0.0)
         .unwrap_or(0.0)
 }
 
-/// `"VERSIONHEX"`.
+/// `"VERSIONHEX"`; 0 for what is none.
 fn version(etag: &[u8]) -> u64 {
-    let text = std::str::from_utf8(etag).unwrap_or_default();
-    u64::from_str_radix(text.trim().trim_start_matches("W/").trim_matches('"'), 16).unwrap_or(0)
+    let tag = etag.strip_prefix(b"W/").unwrap_or(etag);
+    let Some(digits) = tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")) else {
+        return 0;
+    };
+    let digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
+    let mut digits = digits.map(|digit| digit.map(u64::from));
+    let number = digits.try_fold(0_u64, |number, digit| Some(number.checked_mul(16)? | digit?));
+    number.unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -176,6 +189,34 @@ mod tests {
         );
         let answer = Reading::default().feed(&mut input).unwrap().unwrap();
         assert_eq!((answer.status, answer.lease.as_deref()), (404, Some("9a")));
+    }
+
+    #[test]
+    fn times_and_versions_are_what_they_say_or_nothing() {
+        for (text, seconds) in [
+            ("0", 0.0),
+            ("42", 42.0),
+            ("0.25", 0.25),
+            (" 7 ", 7.0),
+            ("9007199254740993", 9_007_199_254_740_992.0),
+            ("", 0.0),
+            ("-1", 0.0),
+            ("1x", 0.0),
+            ("inf", 0.0),
+        ] {
+            assert_eq!((text, number(text.as_bytes())), (text, seconds));
+        }
+        for (etag, expected) in [
+            ("\"00000000000000Af\"", 175),
+            ("W/\"1f\"", 31),
+            ("\"ffffffffffffffff\"", u64::MAX),
+            ("\"10000000000000000\"", 0),
+            ("\"x\"", 0),
+            ("\"", 0),
+            ("1f", 0),
+        ] {
+            assert_eq!(version(etag.as_bytes()), expected, "{etag}");
+        }
     }
 
     #[test]

@@ -63,6 +63,13 @@ impl<'a> ResponseHead<'a> {
             })
     }
 
+    /// All fields, each as what it means, its name and its value: for who only reads them. Hop-by-hop ones say so.
+    #[inline]
+    pub fn values(&self) -> impl Iterator<Item = (Known, &'a [u8], &'a [u8])> + use<'a> {
+        let fields = self.headers.iter().zip(self.kinds);
+        fields.map(|(header, known)| (*known, header.name.as_bytes(), header.value))
+    }
+
     /// Whether it is an interim response, another head follows (101 is final: HTTP ends with it).
     pub fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
