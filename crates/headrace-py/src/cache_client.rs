@@ -9,6 +9,7 @@ use headrace_core::cache::client::{self, Answer, By, Call, Completed, Failure, F
 use pyo3::{
     IntoPyObjectExt,
     exceptions::{PyConnectionError, PyPermissionError, PyValueError},
+    intern,
     prelude::*,
     types::{PyBytes, PyDict},
 };
@@ -337,13 +338,15 @@ impl CacheFlow {
         for ((future, kind), answer) in completed {
             match future {
                 None => {}
-                Some(future) if future.call_method0(py, "done")?.is_truthy(py)? => self.unwanted(&kind, answer),
+                Some(future) if future.call_method0(py, intern!(py, "done"))?.is_truthy(py)? => {
+                    self.unwanted(&kind, answer);
+                }
                 Some(future) => match answer
                     .map_err(|failure| error(&failure))
                     .and_then(|it| told(py, &kind, it))
                 {
-                    Ok(told) => drop(future.call_method1(py, "set_result", (told,))?),
-                    Err(error) => drop(future.call_method1(py, "set_exception", (error,))?),
+                    Ok(told) => drop(future.call_method1(py, intern!(py, "set_result"), (told,))?),
+                    Err(error) => drop(future.call_method1(py, intern!(py, "set_exception"), (error,))?),
                 },
             }
         }

@@ -184,7 +184,10 @@ class Remote:
 
     async def _aasked(self, ask: str, *parts: object) -> Any:  # noqa: ANN401 - what the call of this name gives
         loop = asyncio.get_running_loop()
-        flow = self._flows[loop] if loop in self._flows else self._begun(loop)
+        try:
+            flow = self._flows[loop]
+        except KeyError:
+            flow = self._begun(loop)
         if flow is None:
             return await asyncio.to_thread(self._asked, getattr(self._client, ask), *parts)
         try:

@@ -116,7 +116,7 @@ impl<T> Flow<T> {
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(call.body());
         let deadline = now + server.timeout + call.wait();
-        let tries = 1 + server.place.known().map_or(1, |addresses| addresses.len());
+        let tries = 1 + server.place.count().unwrap_or(1);
         self.start(Job {
             token,
             bytes,

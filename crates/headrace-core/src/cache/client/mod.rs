@@ -129,7 +129,7 @@ impl CacheClient {
 
     /// Whether a connection can be begun without looking up the server's name first.
     pub fn is_located(&self) -> bool {
-        self.0.place.known().is_some()
+        self.0.place.count().is_some()
     }
 
     /// Looks up the server's name.

@@ -42,6 +42,14 @@ impl Place {
             .map(|(_, addresses)| addresses.clone())
     }
 
+    /// How many addresses there are, where that needs no waiting.
+    pub(super) fn count(&self) -> Option<usize> {
+        match &self.address {
+            Address::Socket(_) => Some(1),
+            _ => self.known().map(|addresses| addresses.len()),
+        }
+    }
+
     /// The addresses. A name is looked up by a thread that nobody waits for beyond `deadline`; what it finds later serves
     /// later callers.
     pub(super) fn find(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
