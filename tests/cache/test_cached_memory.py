@@ -1,6 +1,7 @@
 """`cached` over the memory of the process: the short way of a hit, and what must hold on it."""
 
 import asyncio
+import dataclasses
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -143,3 +144,40 @@ def test_callers_at_once_cause_one_call(memory):
         assert {one.result(60) for one in waiting} == {"value"}
         assert [set(one.result(60)) for one in later] == [{"value"}] * 4
     assert sorted(calls) == [1, 2]
+
+
+def test_what_another_function_kept_under_the_key_is_computed_anew(memory):
+    @cached(ttl=60, key="shared", cache=memory)
+    def count() -> int:
+        return 7
+
+    @cached(ttl=60, key="shared", cache=memory)
+    def names() -> list[str]:
+        return ["anna"]
+
+    assert count() == 7
+    assert names() == ["anna"]
+    assert count() == 7
+
+
+def test_objects_are_ones_own_too(memory):
+    @dataclasses.dataclass
+    class Post:
+        tags: list[str]
+
+    @cached(ttl=60, cache=memory)
+    def post() -> Post:
+        return Post(["a"])
+
+    for _ in range(3):
+        mine = post()
+        assert mine == Post(["a"])
+        mine.tags.append("mine")
+
+
+def test_an_argument_may_have_any_name(memory):
+    @cached(ttl=60, key="n:{len}", cache=memory)
+    def show(len):  # noqa: A002 - what is tested
+        return len
+
+    assert show(3) == show(len=3) == 3
