@@ -7,7 +7,7 @@ import pytest
 from tests.cache.cache_process import TOKEN, cache_process
 
 
-@pytest.mark.parametrize("kind", ["headrace", "headrace-async"])
+@pytest.mark.parametrize("kind", ["headrace", "headrace-async", "floor"])
 def test_a_get_is_measured(tmp_path, kind):
     from headrace import Cache
 

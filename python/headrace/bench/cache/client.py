@@ -55,18 +55,13 @@ def get(figure: str, kind: str, place: Callable[[Rig], AbstractContextManager[st
 def _scenario(name: str, title: str, figure: str, way: str, target: float | None) -> Scenario:
     tools = (REDIS, REDIS_BENCHMARK, REDIS_PY)
     unit = "CPU µs a get" if figure == "cpu" else "µs a get"
-    return Scenario(
-        name,
-        title,
-        unit,
-        (
-            Contestant(
-                "headrace", (HEADRACE.tool,), functools.partial(get, figure, f"headrace{way}", our_url), ours=True
-            ),
-            Contestant("redis-py", tools, functools.partial(get, figure, f"redis{way}", redis_url)),
-        ),
-        target=target,
+    headrace = Contestant(
+        "headrace", (HEADRACE.tool,), functools.partial(get, figure, f"headrace{way}", our_url), ours=True
     )
+    peer = Contestant("redis-py", tools, functools.partial(get, figure, f"redis{way}", redis_url))
+    floor = Contestant("floor", (), functools.partial(get, figure, "floor", our_url))
+    contestants = (headrace, peer) if way else (headrace, peer, floor)
+    return Scenario(name, title, unit, contestants, target=target, against=("redis-py",))
 
 
 CLIENT = (

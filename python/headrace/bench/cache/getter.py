@@ -7,10 +7,12 @@ import asyncio
 import importlib
 import json
 import pkgutil
+import socket
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 KEY = "post:3"
 BURST = 500
@@ -21,6 +23,20 @@ def headrace(url: str, token: str) -> Any:  # noqa: ANN401 - of the cache, by it
     """Ours; values as bytes, as redis-py has them."""
     found = pkgutil.resolve_name("headrace:Cache")
     return found(url, token=token, serializer="bytes", timeout=10)
+
+
+def floor(url: str, token: str) -> Callable[[str], bytes]:
+    """Sends a request and reads once, understanding nothing: what the kernel and two calls of Python take."""
+    place = urlsplit(url)
+    connection = socket.create_connection((place.hostname, place.port or 80))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    request = f"GET /?key={KEY} HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+    def get(_: str) -> bytes:
+        connection.send(request)
+        return connection.recv(4096)[-1024:]
+
+    return get
 
 
 def redis(url: str, _: str) -> Any:  # noqa: ANN401
@@ -73,6 +89,8 @@ def measure(kind: str, url: str, token: str, seconds: float) -> dict[str, float]
     """What a call of this kind of client costs."""
     if kind == "headrace":
         return in_thread(headrace(url, token).get, seconds)
+    if kind == "floor":
+        return in_thread(floor(url, token), seconds)
     if kind == "redis":
         return in_thread(redis(url, token).get, seconds)
     get = headrace(url, token).aget if kind == "headrace-async" else redis_async(url, token).get
