@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
-from headrace._core import Server
+from headrace._core import Route, Server
 
 from .app_server import Connection, answers, echoes
 from .wire import eventually, reply, request
@@ -39,6 +39,30 @@ def test_bytes_flow_both_ways_after_101(start_server, start_balancer):
     assert client.read(13) == b"\0NOT HTTP\r\n\r\n"
     assert app.requests[0]["upgrade"] == "shout"
     assert "upgrade" in app.requests[0]["connection"].lower()
+
+
+def test_a_tunnel_goes_past_the_edge_cache(start_server, start_balancer):
+    def greets_or_shouts(connection: Connection) -> None:
+        if "upgrade" not in connection.request():
+            connection.send(reply(b"stored", "Cache-Control: max-age=3600"))
+            return
+        connection.send(SWITCH)
+        while data := connection.some():
+            connection.send(data.upper())
+
+    app = start_server(greets_or_shouts)
+    proxy = start_balancer([app], routes=[Route("web", cached=True)])
+    for _ in range(2):
+        assert proxy.client().get("/").body == b"stored"
+    for word in (b"one", b"two"):
+        client = proxy.client()
+        client.send(ASKS)
+        assert client.response().status == 101
+        client.send(word)
+        assert client.read(3) == word.upper()
+    assert len(app.requests) == 3
+    assert proxy.client().get("/").body == b"stored"
+    assert len(app.requests) == 3
 
 
 def test_each_side_of_a_tunnel_closes_for_itself(start_server, start_balancer):

@@ -51,6 +51,8 @@ enum Slot {
     /// One of so many bytes is wanted.
     Wanted(u64),
     Making(u64),
+    /// One is being made, and goes as soon as whoever makes it hears of it.
+    Unwanted(u64),
     Ready(Prepared),
     /// Nothing more is prepared.
     Closed,
@@ -72,7 +74,7 @@ impl Ahead {
         let mut slot = self.slot();
         if matches!(*slot, Slot::Empty) {
             *slot = Slot::Wanted(length);
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
     }
 
@@ -88,19 +90,37 @@ impl Ahead {
         }
     }
 
-    /// Bytes on disk that nothing is in yet.
+    /// What is being made is to be made to its end.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(*self.slot(), Slot::Making(_))
+    }
+
+    /// Bytes that are on disk, or will be, and that nothing is in yet.
     pub(super) fn bytes(&self) -> u64 {
         match &*self.slot() {
-            Slot::Making(length) => *length,
+            Slot::Wanted(length) | Slot::Making(length) | Slot::Unwanted(length) => *length,
             Slot::Ready(prepared) => prepared.length,
-            Slot::Empty | Slot::Wanted(_) | Slot::Closed => 0,
+            Slot::Empty | Slot::Closed => 0,
         }
     }
 
-    /// Gives back what is ready; whether there was anything.
+    /// Gives back what is ready, and what is being made as soon as its next piece is written; whether there was anything on
+    /// disk.
     pub(super) fn discard(&self, disk: &dyn Disk) -> bool {
-        let prepared = self.take(0);
-        prepared.is_some_and(|prepared| disk.remove(&prepared.path).is_ok())
+        let mut slot = self.slot();
+        match std::mem::take(&mut *slot) {
+            Slot::Ready(prepared) => disk.remove(&prepared.path).is_ok(),
+            Slot::Making(length) | Slot::Unwanted(length) => {
+                *slot = Slot::Unwanted(length);
+                drop(self.changed.wait_while(slot, |slot| matches!(slot, Slot::Unwanted(_))));
+                true
+            }
+            Slot::Closed => {
+                *slot = Slot::Closed;
+                false
+            }
+            Slot::Empty | Slot::Wanted(_) => false,
+        }
     }
 
     /// Nothing more is prepared, and what was is removed.
@@ -118,7 +138,7 @@ impl Ahead {
             self.prepare(disk, folder, |took| {
                 // No more than half of the disk's time.
                 thread::sleep(took.min(REST));
-                !matches!(*self.slot(), Slot::Closed)
+                self.is_wanted()
             });
         }
     }
@@ -150,6 +170,7 @@ impl Ahead {
             _ => {
                 let _ = disk.remove(&path);
                 *slot = Slot::Empty;
+                self.changed.notify_all();
             }
         }
     }

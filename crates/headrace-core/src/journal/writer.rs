@@ -244,9 +244,15 @@ impl Writer {
 
     /// How many bytes to set aside for a segment that needs at least `needed`.
     fn room(&self, needed: u64) -> io::Result<u64> {
-        let Shared { options, ahead, .. } = &*self.shared;
+        let Shared {
+            options, ahead, disk, ..
+        } = &*self.shared;
         let wanted = self.short();
         self.make_room(needed.max(wanted));
+        if self.stored() + needed.max(wanted) + ahead.bytes() > options.max_bytes {
+            // The room that it was to have is needed now.
+            ahead.discard(&**disk);
+        }
         let left = options.max_bytes.saturating_sub(self.stored() + ahead.bytes());
         let free = self.free_space(options.reserve_bytes + needed)?;
         let free = free.saturating_sub(options.reserve_bytes);

@@ -166,41 +166,46 @@ impl Visit<'_> {
                     self.renew(exchange, &place);
                     return Ok(self.serve(exchange, &place, waited, None).await);
                 }
-                Reuse::Unavailable => {
-                    // The client wanted it so: nothing has failed that anybody should be told of.
-                    NOT_CACHED
-                        .send(exchange, self.local.balancer.options.server.as_deref())
-                        .await;
-                    return Ok((Instant::now(), "miss"));
-                }
+                Reuse::Unavailable => return Ok(rare(self.not_cached(exchange)).await),
                 Reuse::Revalidate => {}
             }
+            let collapsed = waited.map(|_| false);
             if no_flight(exchange.request(), &place) {
-                return rare(self.pass_through(exchange, &place, place.lack(), waited.map(|_| false))).await;
+                return rare(self.pass_through(exchange, &place, place.lack(), collapsed)).await;
             }
-            let permit = match self.edge.store.lease(place.key(), LEASE) {
-                Leased::Granted { lease, .. } => Permit::Lease(lease),
-                Leased::Hit(fresh) if place.hit.as_ref().is_some_and(|hit| hit.version == fresh.version) => {
-                    Permit::Unchanged(fresh.version)
-                }
-                Leased::Hit(_) => {
-                    primary = place.primary;
-                    continue;
-                }
-                Leased::Held { .. } if waited.is_none() => {
+            match self.permit(&place) {
+                None => {}
+                Some(Permit::None) if waited.is_none() => {
                     waited = Some(place.lack());
                     rare(self.wait(exchange, &place)).await?;
-                    primary = place.primary;
-                    continue;
                 }
-                Leased::Held { .. } => Permit::None,
-            };
-            let collapsed = waited.map(|_| false);
-            return rare(self.ask(exchange, &place, permit, collapsed)).await;
+                Some(permit) => return rare(self.ask(exchange, &place, permit, collapsed)).await,
+            }
+            primary = place.primary;
         }
         let place = Place::find(&self.edge.store, primary, exchange.request());
-        let why = place.lack();
-        rare(self.pass_through(exchange, &place, why, waited.map(|_| false))).await
+        rare(self.pass_through(exchange, &place, place.lack(), waited.map(|_| false))).await
+    }
+
+    /// By which right a server may be asked for the response: none where another one is asking; `None` where there is something
+    /// else by now.
+    fn permit(&self, place: &Place) -> Option<Permit> {
+        match self.edge.store.lease(place.key(), LEASE) {
+            Leased::Granted { lease, .. } => Some(Permit::Lease(lease)),
+            Leased::Held { .. } => Some(Permit::None),
+            Leased::Hit(fresh) => {
+                let same = place.hit.as_ref().is_some_and(|hit| hit.version == fresh.version);
+                same.then_some(Permit::Unchanged(fresh.version))
+            }
+        }
+    }
+
+    /// The client wanted it so: nothing has failed that anybody should be told of.
+    async fn not_cached(&self, exchange: &mut impl Exchange) -> Ended {
+        NOT_CACHED
+            .send(exchange, self.local.balancer.options.server.as_deref())
+            .await;
+        (Instant::now(), "miss")
     }
 
     /// Waits until another request's response is there or will not be, and no longer than is bearable.
@@ -232,31 +237,31 @@ impl Visit<'_> {
             let errand = self.as_it_is(exchange.request(), place, permit, place.lack(), collapsed);
             return self.pass(exchange, errand).await;
         }
-        let mut validates = place
-            .head()
-            .is_some_and(|(head, _)| validation::has_validator(&head.to_fields()));
+        let mut validates = validates(place);
         loop {
             let errand = self.errand(exchange.request(), place, permit, validates, collapsed);
-            match self.fetch(exchange, errand).await? {
+            let (fresh, server_said) = match self.fetch(exchange, errand).await? {
                 Fetched::Done(ended) => {
                     self.local.thread.counters().cache_misses.add(1);
                     return Ok((ended, "miss"));
                 }
-                Fetched::Another => validates = false,
-                Fetched::Stored { fresh, server_said } => {
-                    let renewed = fresh
-                        .and_then(|update| freshen(self.edge, &self.asked, exchange.request(), place, permit, &update));
-                    drop(flight);
-                    let place = renewed.as_ref().unwrap_or(place);
-                    let told = CacheStatus {
-                        forwarded: Some(Forwarded::Stale),
-                        server_said,
-                        collapsed,
-                        ..CacheStatus::default()
-                    };
-                    return Ok(self.serve(exchange, place, None, Some(told)).await);
+                Fetched::Another => {
+                    validates = false;
+                    continue;
                 }
-            }
+                Fetched::Stored { fresh, server_said } => (fresh, server_said),
+            };
+            let update = |update| freshen(self.edge, &self.asked, exchange.request(), place, permit, &update);
+            let renewed = fresh.and_then(update);
+            drop(flight);
+            let told = CacheStatus {
+                forwarded: Some(Forwarded::Stale),
+                server_said,
+                collapsed,
+                ..CacheStatus::default()
+            };
+            let place = renewed.as_ref().unwrap_or(place);
+            return Ok(self.serve(exchange, place, None, Some(told)).await);
         }
     }
 
