@@ -10,6 +10,7 @@ from headrace.bench.ingest.bodies import collections
 from headrace.bench.ingest.collector import acceptor, floor, go
 from headrace.bench.ingest.store import BUCKET, store
 from headrace.bench.tools import GO
+from headrace.bench.wait import ask
 from tests.processes import until
 
 COLLECTION = next(collections(1)).encode()
@@ -35,7 +36,7 @@ def test_the_acceptor_keeps_what_it_takes_and_tells_its_syncs(rig):
         assert collector.process.said() == "syncs 3"
 
 
-@pytest.mark.parametrize("shape", ["pool", "goroutines", "one"])
+@pytest.mark.parametrize("shape", ["pool", "lean", "goroutines", "one"])
 def test_each_shape_in_go_uploads_each_payload_once(rig, need, shape):
     need(GO)
     with (
@@ -49,9 +50,23 @@ def test_each_shape_in_go_uploads_each_payload_once(rig, need, shape):
         assert collector.process.said() == "without a word"
 
 
-def test_the_service_in_go_refuses_what_is_no_collection(rig, need):
+def test_the_pool_in_go_uploads_payloads_as_it_decoded_them(rig, need):
     need(GO)
-    with go(rig) as collector:
+    with (
+        store(rig) as target,
+        go(rig, to=f"{target.url}/{BUCKET}", environ=target.environ) as collector,
+    ):
+        assert status(collector.url, COLLECTION) == 200
+        until(lambda: target.objects() >= 3)
+        payloads = json.loads(COLLECTION)["data"]
+        written = [json.dumps(each, separators=(",", ":")) + "\n" for each in payloads]
+        assert ask(target.url)[1].split() == [b"3", str(len("".join(written))).encode()]
+
+
+@pytest.mark.parametrize("shape", ["pool", "lean"])
+def test_the_service_in_go_refuses_what_is_no_collection(rig, need, shape):
+    need(GO)
+    with go(rig, shape) as collector:
         assert status(collector.url, b"nonsense") == 400
         assert status(collector.url, method="GET") == 405
 

@@ -20,6 +20,12 @@ def test_each_contestant_of_accepting_is_measured(rig, need, contestant):
     assert "POST/min" in sample.note
 
 
+@pytest.mark.parametrize("scenario", [ACCEPTING, LANDING], ids=lambda each: each.name)
+def test_ours_is_judged_by_the_usual_service_in_go_alone(scenario):
+    assert scenario.against == ("go",)
+    assert {"go", "go-lean"} <= {each.name for each in scenario.contestants}
+
+
 def test_what_is_measured_has_landed_to_the_last_payload(rig, need):
     need(WRK)
     sample = LANDING.contestants[0].measure(rig)

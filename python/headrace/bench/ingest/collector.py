@@ -65,7 +65,7 @@ def service(rig: Rig, landing: Landing) -> Iterator[Collector]:
             yield Collector(collector.process, collector.url, f"https://127.0.0.1:{admin}")
 
 
-Shape = Literal["pool", "goroutines", "one"]
+Shape = Literal["pool", "lean", "goroutines", "one"]
 
 
 @contextlib.contextmanager
@@ -78,7 +78,10 @@ def go(
     to: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Collector]:
-    """The usual service in Go (`peers/go/collector`), in one of its shapes; it uploads to a bucket's URL or nowhere."""
+    """The usual service in Go (`peers/go/collector`), in one of its shapes; it uploads to a bucket's URL or nowhere.
+
+    All decode payloads and encode them anew to upload them but `lean`, which leaves them the bytes they came as.
+    """
     address = f"127.0.0.1:{free_port()}"
     counts = ("-workers", str(workers), "-queue", str(queue))
     command = (compiled("collector"), "-listen", address, "-shape", shape, *counts, "-to", to)

@@ -1,8 +1,9 @@
 """The cost of a POST: processor time of the service's processes by collections that it acknowledged.
 
 `ingest` compares accepting alone. Ours has synced each collection to its journal before it answers; the Go service
-decodes it and passes its payloads through a channel to workers that drop them. The floor reads and answers and does no
-more: what it takes is the kernel's part, which nobody can do without. It is shown, and ours isn't judged by it.
+decodes it and passes its payloads through a channel to workers that encode them, as for an upload, and drop them. Two
+more are shown, and ours isn't judged by them: a lean Go service, whose payloads stay the bytes they came as, and the
+floor, which reads and answers and does no more: what that takes is the kernel's part, which nobody can do without.
 `ingest-landing` adds to ours all that it takes until each payload lies compressed in a folder, what is left over when
 the load ends included.
 """
@@ -78,13 +79,14 @@ def _sample(used: Cpu, done: Posted, note: str) -> Sample:
 
 OURS = (HEADRACE.tool, WRK)
 GO_PEER = Contestant("go", (GO, WRK), functools.partial(dropping, go))
+GO_LEAN = Contestant("go-lean", (GO, WRK), functools.partial(dropping, functools.partial(go, shape="lean")))
 FLOOR = Contestant("floor", (GO, WRK), functools.partial(dropping, floor))
 
 ACCEPTING = Scenario(
     "ingest",
     "POST of 3 payloads: ours synced to disk before the reply, Go keeps nothing",
     MICROSECONDS,
-    (Contestant("headrace", OURS, accepting, ours=True), GO_PEER, FLOOR),
+    (Contestant("headrace", OURS, accepting, ours=True), GO_PEER, GO_LEAN, FLOOR),
     target=0.25,
     against=(GO_PEER.name,),
 )
@@ -96,6 +98,8 @@ LANDING = Scenario(
         Contestant("headrace", OURS, functools.partial(landing, "ndjson.gz"), ours=True),
         Contestant("headrace-zstd", OURS, functools.partial(landing, "ndjson.zst"), ours=True),
         GO_PEER,
+        GO_LEAN,
     ),
     target=0.50,
+    against=(GO_PEER.name,),
 )

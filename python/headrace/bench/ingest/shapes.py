@@ -1,9 +1,10 @@
 """What becomes of the usual shapes when more is posted than they can upload, beside ours in the same place.
 
 Collections come at a fixed rate, and each upload takes the store 20 ms, of which it does 64 at once: 3,200 uploads a
-second, where 6,000 payloads come. A goroutine for each payload answers at once and grows without bound; one consumer
-stands behind a channel that is soon full, and a pool is the same some seconds later, and from then on their clients
-wait. Ours keeps payloads on disk and uploads them by the thousand.
+second, where 6,000 payloads come. A goroutine for each payload answers at once and grows without bound, and so does a
+pool whose dispatcher starts one for each job. One consumer stands behind a channel that is soon full, and so does, some
+seconds later, a pool whose dispatcher waits for its workers; from then on their clients wait. Ours keeps payloads on
+disk and uploads them by the thousand.
 
 A wait counts from when the collection should have been posted: clients that are held up post late, and that they do
 is the service's doing.
@@ -99,6 +100,7 @@ SHAPES = Scenario(
     (
         Contestant("headrace", (*OURS, GO, H2LOAD), functools.partial(waits, _ours), ours=True),
         Contestant("go-pool", (GO, H2LOAD), functools.partial(waits, _go("pool"))),
+        Contestant("go-lean", (GO, H2LOAD), functools.partial(waits, _go("lean"))),
         Contestant("go-goroutines", (GO, H2LOAD), functools.partial(waits, _go("goroutines"))),
         Contestant("go-one", (GO, H2LOAD), functools.partial(waits, _go("one"))),
     ),

@@ -33,7 +33,7 @@ func newBucket(url string, connections int) *bucket {
 	}
 }
 
-func (b *bucket) put(each payload) {
+func (b *bucket) put(each []byte) {
 	url := fmt.Sprintf("%s/%s-%d.json", b.url, b.prefix, b.count.Add(1))
 	request, err := http.NewRequest(http.MethodPut, url, bytes.NewReader(each))
 	if err != nil {
