@@ -4,19 +4,35 @@ from threading import Thread
 
 import pytest
 
-from headrace.bench.blog import Blog
 from headrace.bench.load import Generator
-from headrace.bench.replay import ARTICLE, POSTS, REPLAY, WAYS, replay, visit
+from headrace.bench.replay import ARTICLE, POSTS, REPLAY, WAYS, Replay, Visitor, play
 from headrace.bench.rig import Effort, Rig
+from headrace.bench.scenario import Sample
+from headrace.bench.wait import connection
 
 
-@pytest.mark.parametrize(("way", "kept"), [("direct", 0), ("balancer", 0), ("cache", 5), ("edge", 5)])
-def test_each_page_is_read_once_and_then_comes_from_the_cache_that_there_is(setting, way, kept):
+def test_each_page_is_read_once_and_then_comes_from_the_cache_that_there_is(setting):
     rig = Rig(setting, Generator(setting.core, setting.folder), 0, Effort(seconds=1, rounds=1))
-    sample = replay(WAYS[way][0], 0.1, 2 * (POSTS + 1), rig)
-    assert sample.valid, sample
-    assert f"10 visits to 5 pages, {kept} from a cache" in sample.note
-    assert sample.value > 0
+    samples = play(rig, 0.1, 2 * (POSTS + 1))
+    assert samples.keys() == WAYS.keys()
+    for way, kept in {"direct": 0, "balancer": 0, "cache": 5, "edge": 5}.items():
+        assert samples[way].valid, samples[way]
+        assert f"10 visits to 5 pages, {kept} from a cache" in samples[way].note
+        assert samples[way].value > 0
+
+
+def test_a_play_tells_of_each_way_once(monkeypatch):
+    plays = itertools.count(1)
+
+    def played(_rig, delay, count):
+        number = next(plays)
+        return {way: Sample(number * delay * count) for way in WAYS}
+
+    monkeypatch.setattr("headrace.bench.replay.play", played)
+    rig = Rig(None, None, 0, Effort(seconds=2, rounds=2))
+    replay = Replay(0.5, 10)
+    for turn in (1, 2):
+        assert [replay.measure(way, rig).value for way in WAYS] == [turn * 10.0] * len(WAYS)
 
 
 @pytest.fixture
@@ -37,12 +53,16 @@ def broken():
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield Blog(f"http://127.0.0.1:{server.server_port}/", ("posts/a",))
+        yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
 
 def test_a_visit_that_fails_makes_the_figure_invalid(broken):
-    sample = visit(broken, 6)
+    with connection(broken) as kept:
+        visitor = Visitor(kept, ["posts/a"] * 6)
+        for number in range(6):
+            visitor.visit(number)
+    sample = visitor.sample()
     assert sample.errors == 3
     assert not sample.valid
 

@@ -43,6 +43,7 @@ SCENARIO, one or more of these, or all:
   cache-decorator, cache-decorator-async   a call of a decorated function, its value in memory
   cache-get                a value of 1 KB at the cache server
   cache-client, cache-client-cpu     a get of it from Python, beside redis-py
+  cache-apart, cache-apart-cpu       the same from another core than the server's
   cache-aclient, cache-aclient-cpu   the same by 50 tasks of an event loop
 """
 DEFAULT = Effort()

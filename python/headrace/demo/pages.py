@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +68,7 @@ class Pages:
         self.assets = assets
         self._edge = edge
         self._templates = Jinja2Templates(templates)
+        self._templates.env.auto_reload = False  # or each page asks the disk whether they have changed
         self._templates.env.globals.update(asset=assets.address, limits=LIMITS, required=REQUIRED, minutes=minutes)
         self._templates.env.filters.update(markdown=render, day=_day)
 
@@ -120,6 +122,7 @@ class Pages:
         return self._templates.TemplateResponse(request, template, context, status, HEADERS)
 
 
+@lru_cache(maxsize=256)
 def _day(date: str) -> str:
     """`2026-03-09` as people write it: 9 March 2026."""
     day = dt.date.fromisoformat(date)

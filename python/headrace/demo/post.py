@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 LIMITS: Final = {"title": 120, "author": 60, "summary": 300, "body": 100_000}  # characters
@@ -81,6 +82,7 @@ def slug(title: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", plain.lower()))[:80].strip("-") or "post"
 
 
+@lru_cache(maxsize=256)
 def minutes(body: str) -> int:
     """How long reading it takes, in whole minutes."""
     return max(1, round(len(body.split()) / WORDS_PER_MINUTE))

@@ -1,9 +1,15 @@
+import contextlib
 import json
 import subprocess
 import sys
 
 import pytest
 
+from headrace.bench.cache import client
+from headrace.bench.cache.client import CLIENT
+from headrace.bench.load import Generator
+from headrace.bench.peer import Setting
+from headrace.bench.rig import Effort, Rig
 from tests.cache.cache_process import TOKEN, cache_process
 
 
@@ -19,3 +25,19 @@ def test_a_get_is_measured(tmp_path, kind):
     told = json.loads(done.stdout)
     assert told["wall"] > 0
     assert told["cpu"] > 0
+
+
+@pytest.mark.parametrize(("name", "core"), [("cache-client", 3), ("cache-client-cpu", 3), ("cache-apart", 5)])
+def test_program_and_server_share_a_core_but_where_a_row_is_about_two(tmp_path, monkeypatch, name, core):
+    scenario = next(each for each in CLIENT if each.name == name)
+    seen = []
+    monkeypatch.setattr(client, "pinned", lambda command, core: seen.append(core) or ["echo", '{"wall": 1, "cpu": 1}'])
+    rig = Rig(Setting(3, tmp_path, tmp_path), Generator(5, tmp_path), 0, Effort(seconds=1))
+    client.get("wall", "floor", lambda _: contextlib.nullcontext("http://nowhere"), rig, **placed(scenario))
+    assert seen == [core]
+
+
+def placed(scenario):
+    """Where the row has the program run."""
+    (told,) = {each.measure.keywords["apart"] for each in scenario.contestants}
+    return {"apart": told}
