@@ -1041,17 +1041,20 @@ class CacheClient:
     Each call ends within `timeout`, connecting included. `ca` is the PEM file by which an `https` server is verified.
     Calls raise `ConnectionError` where the server is away, too slow, answers nonsense, or was so a moment ago;
     `PermissionError` where it does not take the token; `ValueError` where it does not take the call. A value comes as
-    (bytes, age, seconds it is still fresh, seconds it may be used stale after that, version).
+    (bytes, age, seconds it is still fresh, seconds it may be used stale after that, version, tags); the tags are None
+    unless the client is `with_tags`, and where the server does not tell them.
     """
 
-    def __new__(cls, url: str, *, token: str = "", ca: str | None = None, timeout: float = 0.25) -> CacheClient: ...
+    def __new__(
+        cls, url: str, *, token: str = "", ca: str | None = None, timeout: float = 0.25, with_tags: bool = False
+    ) -> CacheClient: ...
     def is_located(self) -> bool:
         """Whether the server's name needs no looking up."""
     def locate(self) -> None:
         """Looks up the server's name."""
-    def get(self, key: str, /) -> tuple[bytes, float, float, float, int] | None:
+    def get(self, key: str, /) -> tuple[bytes, float, float, float, int, list[str] | None] | None:
         """The value, stale or not."""
-    def get_many(self, keys: list[str], /) -> dict[str, tuple[bytes, float, float, float, int]]:
+    def get_many(self, keys: list[str], /) -> dict[str, tuple[bytes, float, float, float, int, list[str] | None]]:
         """The values that are there, in one request."""
     def set(self, key: str, value: bytes, ttl: float, stale: float, tags: Sequence[str], lease: str | None, /) -> bool:
         """Keeps a value; False where the lease was lost."""
@@ -1063,7 +1066,7 @@ class CacheClient:
         """Removes what has this key, tag or prefix, one of them; how many that were."""
     def lease(
         self, key: str, hold: float, wait: float, /
-    ) -> tuple[tuple[bytes, float, float, float, int] | None, str | None]:
+    ) -> tuple[tuple[bytes, float, float, float, int, list[str] | None] | None, str | None]:
         """What there is, and the right to compute it where nobody else has it. May take `wait` seconds longer."""
     def give_up(self, key: str, id: str, /) -> None:
         """Ends a lease without a value."""

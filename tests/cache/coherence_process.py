@@ -22,13 +22,19 @@ def change(cache, version):
     """Sets one of its own keys, or invalidates one or all of them, with values of this version or none to follow."""
     mine = [f"{number}:{at}" for at in range(KEYS)]
     key = chance.choice(mine)
-    how = chance.choice(["set", "set", "set", "key", "tag", "prefix"])
+    how = chance.choice(["set", "set", "set", "key", "tag", "tag of one", "prefix"])
     if how == "set":
-        cache.set(key, version, ttl=60, tags=[f"of-{number}"])
+        cache.set(key, version, ttl=60, tags=[f"of-{number}", f"of-{key}"])
     else:
-        cache.invalidate(**{how: {"key": key, "tag": f"of-{number}", "prefix": f"{number}:"}[how]})
+        what = {
+            "key": {"key": key},
+            "tag": {"tag": f"of-{number}"},
+            "tag of one": {"tag": f"of-{key}"},
+            "prefix": {"prefix": f"{number}:"},
+        }
+        cache.invalidate(**what[how])
     done = time.monotonic()
-    history.extend(["changed", each, version, done] for each in ([key] if how in ("set", "key") else mine))
+    history.extend(["changed", each, version, done] for each in (mine if how in ("tag", "prefix") else [key]))
 
 
 def read(cache):

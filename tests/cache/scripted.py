@@ -17,11 +17,11 @@ def response(status: int, body: bytes = b"", **fields: str) -> bytes:
 
 
 def plain(head: bytes, values: dict[str, bytes]) -> bytes | None:
-    """GET and PUT of single values, all fresh for a minute."""
+    """GET and PUT of single values, all fresh for a minute and without tags."""
     method, target, _ = head.split(b" ", 2)
     key = parse_qs(urlsplit(target.decode()).query).get("key", [""])[0]
     if method == b"GET":
-        return response(200, values[key], Cache_Control="max-age=60") if key in values else response(404)
+        return response(200, values[key], Cache_Control="max-age=60", Cache_Tags="") if key in values else response(404)
     if method == b"PUT":
         values[key] = head.partition(b"\r\n\r\n")[2]
         return response(204)

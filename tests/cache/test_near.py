@@ -1,6 +1,7 @@
 """`near=`: values in the process, and how old they can be."""
 
 import asyncio
+import json
 import multiprocessing
 import os
 import random
@@ -100,6 +101,63 @@ def test_what_another_process_changes_is_dropped(service, change):
             until(lambda: cache.get("k") == ("new" if change == "set" else None))
 
 
+TAGGED = {"a": ["t", "a, b"], "a:b": ["u"], "b": ["t", "u"], "c": [], "ü": ["ä+1", "50%"]}
+
+
+@pytest.mark.parametrize(
+    ("what", "dropped"),
+    [
+        ({"tag": "t"}, {"a", "b"}),
+        ({"tag": "u"}, {"a:b", "b"}),
+        ({"tag": "t", "soft": True}, {"a", "b"}),
+        ({"tag": "a, b"}, {"a"}),
+        ({"tag": "ä+1"}, {"ü"}),
+        ({"tag": "50%"}, {"ü"}),
+        ({"tag": "of nobody"}, set()),
+        ({"prefix": "a"}, {"a", "a:b"}),
+        ({"prefix": "of nobody"}, set()),
+        ({"prefix": ""}, set(TAGGED)),
+    ],
+)
+@pytest.mark.parametrize("how", ["get", "get_many", "lease"])
+def test_an_invalidation_drops_exactly_what_it_names(service, what, dropped, how):
+    with cache_at(service.url) as cache, Cache(service.url, token=TOKEN, timeout=10) as other:
+        for key, tags in TAGGED.items():
+            other.set_many({key: 1}, ttl=60, stale=60, tags=tags)  # tags with commas, too
+
+        def sources():
+            match how:
+                case "get":
+                    found = {key: cache.backend.get(key) for key in TAGGED}
+                case "get_many":
+                    found = cache.backend.get_many(list(TAGGED))
+                case "lease":
+                    found = {key: cache.backend.lease(key, seconds=9, wait=0) for key in TAGGED}
+            return {key: one.source for key, one in found.items()}
+
+        until(lambda: set(sources().values()) == {"near"})
+        other.set("mark", 1, ttl=60)
+        until(lambda: source(cache, "mark") == "near")
+        other.invalidate(**what)
+        other.delete("mark")  # told after it
+        store = cache.backend._backend._store
+        until(lambda: store.get("mark") is None)
+        assert {key for key in TAGGED if store.get(key) is None} == dropped
+
+
+async def test_an_invalidation_drops_exactly_what_it_names_in_an_event_loop(service):
+    async with cache_at(service.url) as cache:
+        for key, tags in TAGGED.items():
+            await cache.aset_many({key: 1}, ttl=60, tags=tags)
+        deadline = time.monotonic() + 30
+        while {(await cache.backend.aget(key)).source for key in TAGGED} != {"near"}:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert await cache.ainvalidate(tag="t") == 2
+        found = await cache.backend.aget_many(list(TAGGED))
+        assert {key: one.source for key, one in found.items()} == dict.fromkeys(["a:b", "c", "ü"], "near")
+
+
 def test_own_changes_are_seen_at_once(service):
     with cache_at(service.url) as cache:
         for at in range(300):
@@ -119,7 +177,23 @@ def test_what_is_stale_is_not_near(service):
             assert source(cache, "k") == "service"
 
 
-def test_a_get_that_is_overtaken_by_an_invalidation_puts_nothing_back():
+@pytest.mark.parametrize(
+    ("event", "put_back"),
+    [
+        ({"key": "k"}, False),
+        ({"tag": "t"}, False),
+        ({"tag": "t", "soft": True}, False),
+        ({"prefix": ""}, False),
+        ({"prefix": "k"}, False),
+        ({"tag_encoded": "%FF"}, False),
+        ({"of": "another version"}, False),
+        ({"key": "l"}, True),
+        ({"tag": "of others"}, True),
+        ({"prefix": "l"}, True),
+    ],
+)
+@pytest.mark.parametrize("how", ["get", "lease"])
+def test_a_get_that_is_overtaken_by_an_invalidation_puts_nothing_back(event, put_back, how):
     """The server's answer is held up until the event came."""
     streams, asked, answer = [], threading.Event(), threading.Event()
 
@@ -130,7 +204,7 @@ def test_a_get_that_is_overtaken_by_an_invalidation_puts_nothing_back():
         if values.get("slow"):
             asked.set()
             answer.wait(20)
-            return response(200, b"\x01old", Cache_Control="max-age=60")
+            return response(200, b"\x01old", Cache_Control="max-age=60", Cache_Tags="s, t")
         return plain(head, values)
 
     with scripted(act) as server, cache_at(server.url) as cache:
@@ -138,15 +212,79 @@ def test_a_get_that_is_overtaken_by_an_invalidation_puts_nothing_back():
         until(lambda: source(cache, "other") == "near")
         server.values["slow"] = b"1"
         got = []
-        getting = threading.Thread(target=lambda: got.append(cache.get("k")))
+        get = {"get": cache.backend.get, "lease": lambda key: cache.backend.lease(key, seconds=9, wait=9)}[how]
+        getting = threading.Thread(target=lambda: got.append(get("k").value))
         getting.start()
         assert asked.wait(20)
-        streams[-1].sendall(b'event: change\ndata: {"key": "k"}\n\nevent: change\ndata: {"key": "other"}\n\n: a\n\n')
+        told = f'event: change\ndata: {json.dumps(event)}\n\nevent: change\ndata: {{"key": "other"}}\n\n: a\n\n'
+        streams[-1].sendall(told.encode())
         until(lambda: cache.backend._backend._store.get("other") is None)
         answer.set()
         getting.join()
-        assert got == ["old"], "it was asked before"
-        assert cache.backend._backend._store.get("k") is None
+        assert got == [b"\x01old"], "it was asked before"
+        assert (cache.backend._backend._store.get("k") is not None) == put_back
+
+
+def test_a_value_whose_tags_are_not_told_is_not_near():
+    def act(head, values):
+        if head.startswith(b"GET /events"):
+            live(server.stream)
+        if b"key=untold" in head:
+            return response(200, b"1", Cache_Control="max-age=60")
+        return plain(head, values)
+
+    with scripted(act) as server, cache_at(server.url) as cache:
+        server.values["k"] = b"1"
+        until(lambda: source(cache, "k") == "near")
+        for _ in range(5):
+            assert source(cache, "untold") == "service"
+
+
+def test_an_event_that_means_nothing_here_drops_all():
+    streams = []
+
+    def act(head, values):
+        if head.startswith(b"GET /events"):
+            streams.append(server.stream)
+            live(server.stream)
+        return plain(head, values)
+
+    with scripted(act) as server, cache_at(server.url) as cache:
+        server.values["k"] = b"1"
+        until(lambda: source(cache, "k") == "near")
+        streams[-1].sendall(b'event: change\ndata: {"tag_encoded": "%FF"}\n\n')
+        until(lambda: cache.backend._backend._store.get("k") is None)
+
+
+def test_tags_count_among_the_bytes_of_a_near_store(service):
+    with cache_at(service.url) as cache:
+        cache.set("first", 1, ttl=60)
+        until(lambda: source(cache, "first") == "near")
+        for at in range(300):
+            cache.set(f"k{at}", "v" * 1000, ttl=60, tags=[f"{at}:{tag}:{'t' * 50}" for tag in range(64)])
+            cache.get(f"k{at}")
+        stats = cache.backend._backend._store.stats()
+        assert 2 << 18 < stats["bytes"] <= 1 << 20
+        assert stats["evictions"] > 0
+
+
+def test_only_who_keeps_copies_asks_for_tags():
+    asked = []
+
+    def act(head, values):
+        asked.append(head.split(b" ")[1])
+        return plain(head, values) if b"/events" not in head else None
+
+    with scripted(act) as server:
+        with Cache(server.url, token=TOKEN, timeout=10) as cache:
+            cache.get("k")
+            cache.backend.lease("k", seconds=9, wait=0)
+        assert asked == [b"/?key=k", b"/?key=k&lease=9&wait=0"]
+        asked.clear()
+        with cache_at(server.url) as cache:
+            cache.get("k")
+            cache.backend.lease("k", seconds=9, wait=0)
+        assert {b"/?key=k&with_tags=1", b"/?key=k&lease=9&wait=0&with_tags=1"} <= set(asked)
 
 
 def test_without_a_sign_of_life_near_values_are_not_used():

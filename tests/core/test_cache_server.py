@@ -402,6 +402,45 @@ def test_a_lease_is_kept_in_a_batch(cache):
     assert json.loads(cache.ask("POST", "/batch", body=lost).body)["status"] == 409
 
 
+def test_tags_are_told_to_who_asks_for_them(cache):
+    cache.put("a", b"value", "Cache-Tags: posts, 50%, \xfc", "Surrogate-Key: post:3")
+    cache.put("b", b"value")
+    assert "cache-tags" not in cache.get("a")
+    assert "cache-tags" not in cache.get("a", also="&with_tags=0")
+    assert set(cache.get("a", also="&with_tags=1")["cache-tags"].split(", ")) == {"posts", "50%25", "%FC", "post:3"}
+    assert cache.get("b", also="&with_tags=1")["cache-tags"] == ""
+    assert "cache-tags" not in cache.get("missing", also="&with_tags=1")
+    assert cache.ask("HEAD", "/?key=b&with_tags=1")["cache-tags"] == ""
+    etag = cache.get("b")["etag"]
+    unchanged = cache.get("b", f"If-None-Match: {etag}", also="&with_tags=1")
+    assert (unchanged.status, unchanged["cache-tags"]) == (304, "")
+
+
+def test_tags_are_told_with_a_value_that_needs_no_lease(cache):
+    lease = cache.get("a", also="&lease=30&with_tags=1")
+    assert "cache-tags" not in lease
+    cache.put("a", b"value", "Cache-Tags: t", f"Lease: {lease['lease']}")
+    assert cache.get("a", also="&lease=30&with_tags=1")["cache-tags"] == "t"
+    assert "cache-tags" not in cache.get("a", also="&lease=30")
+
+
+def test_tags_that_make_too_long_a_field_are_not_told(cache):
+    cache.put("a", b"value", "Cache-Tags: " + ", ".join(f"{at}{'x' * 999}" for at in range(4)))
+    cache.put("b", b"value", "Cache-Tags: " + ", ".join(f"{at}{'x' * 999}" for at in range(5)))
+    assert len(cache.get("a", also="&with_tags=1")["cache-tags"]) == 4006
+    answer = cache.get("b", also="&with_tags=1")
+    assert (answer.status, "cache-tags" in answer) == (200, False)
+
+
+def test_tags_are_told_in_a_batch(cache):
+    body = operation("set", b"", key="a", max_age=60, tags=["x", "a,b"]) + operation("set", b"", key="b", max_age=60)
+    cache.ask("POST", "/batch", body=body)
+    gets = [operation("get", key=key, with_tags=True) for key in ("a", "b", "missing")] + [operation("get", key="a")]
+    lines = cache.ask("POST", "/batch", body=b"".join(gets)).body.splitlines()
+    tags = [json.loads(line).get("tags") for line in lines if line]
+    assert [tags[0] and sorted(tags[0]), *tags[1:]] == [["a,b", "x"], [], None, None]
+
+
 def test_counts_are_told(cache):
     cache.put("a", b"value")
     cache.get("a"), cache.get("b")

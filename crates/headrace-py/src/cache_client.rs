@@ -41,11 +41,14 @@ fn error(failure: &Failure) -> PyErr {
 /// An answer as Python has it.
 fn told(py: Python<'_>, kind: &Kind, answer: Answer) -> PyResult<Py<PyAny>> {
     match kind {
-        Kind::Get => found(py, &answer).into_py_any(py),
+        Kind::Get => found(py, answer).into_py_any(py),
         Kind::Set => (answer.status != 409).into_py_any(py),
         Kind::Delete => (answer.status != 404).into_py_any(py),
         Kind::Invalidate => answer.invalidated().into_py_any(py),
-        Kind::Lease(_) => (found(py, &answer), answer.granted()).into_py_any(py),
+        Kind::Lease(_) => {
+            let granted = answer.granted().map(str::to_owned);
+            (found(py, answer), granted).into_py_any(py)
+        }
         Kind::GiveUp => Ok(py.None()),
         Kind::GetMany(keys) => all_found(py, keys, answer),
         Kind::SetMany(count) => {
@@ -56,12 +59,19 @@ fn told(py: Python<'_>, kind: &Kind, answer: Answer) -> PyResult<Py<PyAny>> {
     }
 }
 
-type Found<'py> = (Bound<'py, PyBytes>, f64, f64, f64, u64);
+type Found<'py> = (Bound<'py, PyBytes>, f64, f64, f64, u64, Option<Vec<String>>);
 
-fn found<'py>(py: Python<'py>, answer: &Answer) -> Option<Found<'py>> {
+fn found(py: Python<'_>, answer: Answer) -> Option<Found<'_>> {
     (answer.status == 200).then(|| {
         let value = PyBytes::new(py, &answer.body);
-        (value, answer.age, answer.max_age, answer.stale, answer.version)
+        (
+            value,
+            answer.age,
+            answer.max_age,
+            answer.stale,
+            answer.version,
+            answer.tags,
+        )
     })
 }
 
@@ -70,10 +80,8 @@ fn all_found(py: Python<'_>, keys: &[String], answer: Answer) -> PyResult<Py<PyA
     let all = PyDict::new(py);
     for (key, one) in keys.iter().zip(replies).filter(|(_, one)| one.status == 200) {
         let version = one.version();
-        all.set_item(
-            key,
-            (PyBytes::new(py, &one.value), one.age, one.max_age, one.stale, version),
-        )?;
+        let value = PyBytes::new(py, &one.value);
+        all.set_item(key, (value, one.age, one.max_age, one.stale, version, one.tags))?;
     }
     all.into_py_any(py)
 }
@@ -94,41 +102,53 @@ fn by<'a>(key: Option<&'a str>, tag: Option<&'a str>, prefix: Option<&'a str>) -
     }
 }
 
+fn lease(key: &str, hold: f64, wait: f64, with_tags: bool) -> PyResult<Call<'_>> {
+    Ok(Call::Lease {
+        key,
+        hold: seconds("seconds", hold)?,
+        wait: seconds("wait", wait)?,
+        with_tags,
+    })
+}
+
 fn texts(tags: &[String]) -> Vec<&str> {
     tags.iter().map(String::as_str).collect()
 }
 
 #[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct CacheClient(client::CacheClient);
+pub(crate) struct CacheClient {
+    inner: client::CacheClient,
+    with_tags: bool,
+}
 
 #[pymethods]
 impl CacheClient {
     #[new]
-    #[pyo3(signature = (url, *, token = "", ca = None, timeout = 0.25))]
-    fn new(url: &str, token: &str, ca: Option<&str>, timeout: f64) -> PyResult<Self> {
+    #[pyo3(signature = (url, *, token = "", ca = None, timeout = 0.25, with_tags = false))]
+    fn new(url: &str, token: &str, ca: Option<&str>, timeout: f64, with_tags: bool) -> PyResult<Self> {
         let timeout = seconds("timeout", timeout)?;
-        client::CacheClient::new(url, token, ca, timeout)
-            .map(Self)
-            .map_err(raise)
+        let inner = client::CacheClient::new(url, token, ca, timeout).map_err(raise)?;
+        Ok(Self { inner, with_tags })
     }
 
     fn is_located(&self) -> bool {
-        self.0.is_located()
+        self.inner.is_located()
     }
 
     fn locate(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.locate()).map_err(|failure| error(&failure))
+        py.detach(|| self.inner.locate()).map_err(|failure| error(&failure))
     }
 
     #[pyo3(signature = (key, /))]
     fn get<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<Found<'py>>> {
-        let answer = py.detach(|| self.0.call(&Call::Get { key }));
-        Ok(found(py, &answer.map_err(|failure| error(&failure))?))
+        let with_tags = self.with_tags;
+        let answer = py.detach(|| self.inner.call(&Call::Get { key, with_tags }));
+        Ok(found(py, answer.map_err(|failure| error(&failure))?))
     }
 
     #[pyo3(signature = (keys, /))]
     fn get_many(&self, py: Python<'_>, keys: Vec<String>) -> PyResult<Py<PyAny>> {
-        let body = batch::gets(&texts(&keys));
+        let body = batch::gets(&texts(&keys), self.with_tags);
         self.call(py, &Kind::GetMany(keys), &Call::Batch(&body))
     }
 
@@ -190,8 +210,7 @@ impl CacheClient {
 
     #[pyo3(signature = (key, hold, wait, /))]
     fn lease(&self, py: Python<'_>, key: &str, hold: f64, wait: f64) -> PyResult<Py<PyAny>> {
-        let (hold, wait) = (seconds("seconds", hold)?, seconds("wait", wait)?);
-        let call = Call::Lease { key, hold, wait };
+        let call = lease(key, hold, wait, self.with_tags)?;
         self.call(py, &Kind::Lease(String::new()), &call)
     }
 
@@ -203,7 +222,7 @@ impl CacheClient {
 
 impl CacheClient {
     fn call(&self, py: Python<'_>, kind: &Kind, call: &Call<'_>) -> PyResult<Py<PyAny>> {
-        let answer = py.detach(|| self.0.call(call));
+        let answer = py.detach(|| self.inner.call(call));
         told(py, kind, answer.map_err(|failure| error(&failure))?)
     }
 }
@@ -220,14 +239,20 @@ fn sets(values: &[(String, Bound<'_, PyBytes>)], life: Life, tags: &[String]) ->
 type Token = (Option<Py<PyAny>>, Kind);
 
 #[pyclass(frozen, module = "headrace._core")]
-pub(crate) struct CacheFlow(Mutex<Flow<Token>>);
+pub(crate) struct CacheFlow {
+    inner: Mutex<Flow<Token>>,
+    with_tags: bool,
+}
 
 #[pymethods]
 impl CacheFlow {
     #[new]
     #[pyo3(signature = (client, /))]
     fn new(client: &CacheClient) -> PyResult<Self> {
-        Ok(Self(Mutex::new(Flow::new(client.0.clone())?)))
+        Ok(Self {
+            inner: Mutex::new(Flow::new(client.inner.clone())?),
+            with_tags: client.with_tags,
+        })
     }
 
     fn fileno(&self) -> i32 {
@@ -246,12 +271,13 @@ impl CacheFlow {
 
     #[pyo3(signature = (future, key, /))]
     fn get(&self, future: Py<PyAny>, key: &str) -> PyResult<()> {
-        self.submit(future, Kind::Get, &Call::Get { key })
+        let with_tags = self.with_tags;
+        self.submit(future, Kind::Get, &Call::Get { key, with_tags })
     }
 
     #[pyo3(signature = (future, keys, /))]
     fn get_many(&self, future: Py<PyAny>, keys: Vec<String>) -> PyResult<()> {
-        let body = batch::gets(&texts(&keys));
+        let body = batch::gets(&texts(&keys), self.with_tags);
         self.submit(future, Kind::GetMany(keys), &Call::Batch(&body))
     }
 
@@ -313,8 +339,8 @@ impl CacheFlow {
 
     #[pyo3(signature = (future, key, hold, wait, /))]
     fn lease(&self, future: Py<PyAny>, key: &str, hold: f64, wait: f64) -> PyResult<()> {
-        let (hold, wait) = (seconds("seconds", hold)?, seconds("wait", wait)?);
-        self.submit(future, Kind::Lease(key.to_owned()), &Call::Lease { key, hold, wait })
+        let call = lease(key, hold, wait, self.with_tags)?;
+        self.submit(future, Kind::Lease(key.to_owned()), &call)
     }
 
     #[pyo3(signature = (future, key, id, /))]
@@ -326,7 +352,7 @@ impl CacheFlow {
 
 impl CacheFlow {
     fn flow(&self) -> std::sync::MutexGuard<'_, Flow<Token>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn submit(&self, future: Py<PyAny>, kind: Kind, call: &Call<'_>) -> PyResult<()> {

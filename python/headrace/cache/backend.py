@@ -22,6 +22,7 @@ class Found(NamedTuple):
     fresh_for: float
     stale_for: float  # how much longer it may be used while it is renewed, after `fresh_for`
     source: Source
+    tags: Sequence[str] | None = None  # told only by what is asked for the sake of copies
 
 
 @dataclass(frozen=True, slots=True)

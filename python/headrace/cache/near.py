@@ -4,11 +4,13 @@ The bound: a value that was changed or invalidated is given out for two seconds 
 the stream of events broke at that moment; while it flows, for as long as an event takes. What this process changes
 itself it sees at once.
 
-How that holds. An event removes what it names, and a tag, whose values are not known here, removes all. A get that is
-on its way while that happens must not put back what it got: it holds a lease of the near store, which every removal
-ends, and nothing is stored under a lease that ended. Changes of our own remove before they are sent, for nobody shall
-read the old value, and once more after, for somebody may have fetched it meanwhile. While no sign of life comes from
-the server the near store is not asked; when changes were missed it is emptied.
+How that holds. The server tells the tags of a value with it, so that an event removes exactly what it names, be it a
+key, a tag or a prefix; a value whose tags it does not tell is not kept, and an event that means nothing here removes
+all. A get that is on its way while that happens must not put back what it got: it holds a lease of the near store,
+which is lost to every removal of its key, of a prefix of it and of a tag of what it brings, and nothing is stored under
+a lease that was lost. Changes of our own remove before they are sent, for nobody shall read the old value, and again
+after, for somebody may have fetched it meanwhile. While no sign of life comes from the server the near store is not
+asked; when changes were missed it is emptied.
 """
 
 import os
@@ -65,12 +67,15 @@ class Near:
             return self._follower
 
     def _changed(self, what: Mapping[str, object]) -> None:
-        if isinstance(what.get("key"), str):
-            self._store.remove(str(what["key"]))
-        elif isinstance(what.get("prefix"), str):
-            self._store.invalidate_prefix(str(what["prefix"]))
-        else:
-            self._lost()
+        match what:
+            case {"key": str(key)}:
+                self._store.remove(key)
+            case {"tag": str(tag)}:
+                self._store.invalidate_tag(tag)
+            case {"prefix": str(prefix)}:
+                self._store.invalidate_prefix(prefix)
+            case _:
+                self._lost()
 
     def _lost(self) -> None:
         self._store.invalidate_prefix("")
@@ -81,17 +86,21 @@ class Near:
         if hit is None:
             return None
         kept, age, fresh_for, stale_for, _ = hit
-        return Found(kept[8:], AGE.unpack_from(kept)[0] + age, fresh_for, stale_for, "near") if fresh_for > 0 else None
+        if fresh_for <= 0:
+            return None
+        # What `Found(...)` does, in half the time.
+        return tuple.__new__(Found, (kept[8:], AGE.unpack_from(kept)[0] + age, fresh_for, stale_for, "near", None))
 
     def _keep(self, key: str, found: object, lease: int) -> None:
         """Keeps what was fetched under a lease of the store, if that still holds."""
         if not lease:
             return
-        if not isinstance(found, Found) or found.fresh_for <= 0:
+        if not isinstance(found, Found) or found.fresh_for <= 0 or found.tags is None:
             self._store.give_up(key, lease)
             return
+        kept = AGE.pack(found.age) + found.value
         try:
-            self._store.set(key, AGE.pack(found.age) + found.value, found.fresh_for, found.stale_for, lease=lease)
+            self._store.set(key, kept, found.fresh_for, found.stale_for, found.tags, lease=lease)
         except ValueError:  # too large to be near
             self._store.give_up(key, lease)
 

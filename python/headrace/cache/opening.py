@@ -56,7 +56,7 @@ def _service(
     for url in urls:
         found = token if token is not None else os.environ.get(TOKEN_VARIABLE) or token_for(url, folder, os.environ)
         authority = authority_for(url, ca, folder)
-        servers[url] = Remote(url, token=found, ca=authority, timeout=timeout)
+        servers[url] = Remote(url, token=found, ca=authority, timeout=timeout, with_tags=bool(near))
         if near:
             servers[url] = _with_near(servers[url], url, found, authority, near // len(urls))
     return servers[urls[0]] if len(servers) == 1 else Spread(servers)

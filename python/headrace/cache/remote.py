@@ -14,7 +14,7 @@ from headrace.cache.outage import Outage
 from headrace.errors import UsageError
 
 T = TypeVar("T")
-Hit = tuple[bytes, float, float, float, int]
+Hit = tuple[bytes, float, float, float, int, list[str] | None]
 
 # In the order in which they are told apart: each is a subclass of none before it.
 ERRORS: Final = ((PermissionError, DeniedError), (OSError, AwayError), (ValueError, RefusedError))
@@ -28,14 +28,15 @@ class Remote:
 
     Example: `Remote("http://127.0.0.1:5000", token="t", ca=None, timeout=0.25).get("post:3")`.
 
-    `timeout` is in seconds and for all of a call. Raises `UsageError` for a URL or an authority that is none.
+    `timeout` is in seconds and for all of a call. `with_tags`: what is found has its tags. Raises `UsageError` for a
+    URL or an authority that is none.
     """
 
-    def __init__(self, url: str, *, token: str, ca: str | None, timeout: float) -> None:
+    def __init__(self, url: str, *, token: str, ca: str | None, timeout: float, with_tags: bool = False) -> None:
         self.url = url
         self._outage = Outage(url)
         self._make: Callable[[], _core.CacheClient] = lambda: _core.CacheClient(
-            url, token=token, ca=ca, timeout=timeout
+            url, token=token, ca=ca, timeout=timeout, with_tags=with_tags
         )
         self.forget()
         _remotes.add(self)
@@ -223,11 +224,11 @@ class Remote:
 
 def _found(hit: Hit | None) -> Found | None:
     # What `Found(...)` does, in half the time.
-    return None if hit is None else tuple.__new__(Found, (hit[0], hit[1], hit[2], hit[3], "service"))
+    return None if hit is None else tuple.__new__(Found, (hit[0], hit[1], hit[2], hit[3], "service", hit[5]))
 
 
 def _all_found(hits: Mapping[str, Hit]) -> dict[str, Found]:
-    return {key: Found(hit[0], hit[1], hit[2], hit[3], "service") for key, hit in hits.items()}
+    return {key: Found(hit[0], hit[1], hit[2], hit[3], "service", hit[5]) for key, hit in hits.items()}
 
 
 def _leased(key: str, hit: Hit | None, lease: str | None) -> Found | Lease | None:

@@ -2,7 +2,7 @@
 //!
 //! | line | what follows | answer |
 //! |---|---|---|
-//! | `{"op":"get","key":"a"}`, with `"max_stale":true` stale ones too | | 200 with `length`, then the bytes; 404 |
+//! | `{"op":"get","key":"a"}`, with `"max_stale":true` stale ones too | | 200 with `length`, then the bytes; 404; with `"with_tags":true` its `tags` |
 //! | `{"op":"set","key":"a","length":5,"max_age":60}`, perhaps `stale`, `tags`, `type`, `lease` | so many bytes, a line end | 204, 409, 413 |
 //! | `{"op":"delete","key":"a"}` | | 204, 404 |
 //! | `{"op":"invalidate","tag":"x"}`, or `key` or `prefix`, perhaps `"soft":true` | | 200 with `invalidated` |
@@ -35,6 +35,7 @@ pub enum Operation<'a> {
     Get {
         key: String,
         max_stale: bool,
+        with_tags: bool,
     },
     Set {
         key: String,
@@ -82,6 +83,8 @@ struct Line {
     soft: bool,
     #[serde(default)]
     max_stale: bool,
+    #[serde(default)]
+    with_tags: bool,
 }
 
 /// The operations of a body.
@@ -155,6 +158,7 @@ fn bare(line: Line) -> Result<Operation<'static>, Bad> {
         (Name::Get, named, None, None) => Ok(Operation::Get {
             key: key(named)?,
             max_stale: line.max_stale,
+            with_tags: line.with_tags,
         }),
         (Name::Delete, named, None, None) => Ok(Operation::Delete { key: key(named)? }),
         (Name::Invalidate, Some(key), None, None) => {
@@ -190,10 +194,17 @@ pub(super) fn is_kind(kind: &[u8]) -> bool {
 /// An invalidation by prefix takes its time: it is the caller's.
 pub(super) fn perform(store: &Store, operation: &Operation<'_>, out: &mut BytesMut) -> Option<Bytes> {
     match operation {
-        Operation::Get { key, max_stale } => {
+        Operation::Get {
+            key,
+            max_stale,
+            with_tags,
+        } => {
             let hit = store.get(key.as_bytes());
             match hit.filter(|hit| *max_stale || !hit.fresh_for.is_zero()) {
-                Some(hit) => return Some(told(key, hit, out)),
+                Some(hit) => {
+                    let tags = with_tags.then(|| store.tags(key.as_bytes(), hit.version));
+                    return Some(told(key, hit, tags.flatten().as_deref(), out));
+                }
                 None => status(404, key, out),
             }
         }
@@ -239,7 +250,7 @@ pub(super) fn perform(store: &Store, operation: &Operation<'_>, out: &mut BytesM
 }
 
 /// What a value is, before its bytes.
-fn told(key: &str, hit: Hit, out: &mut BytesMut) -> Bytes {
+fn told(key: &str, hit: Hit, tags: Option<&[Box<[u8]>]>, out: &mut BytesMut) -> Bytes {
     let mut line = serde_json::json!({
         "status": 200,
         "key": key,
@@ -251,6 +262,9 @@ fn told(key: &str, hit: Hit, out: &mut BytesMut) -> Bytes {
     });
     if !hit.meta.is_empty() {
         line["type"] = String::from_utf8_lossy(&hit.meta).into();
+    }
+    if let Some(tags) = tags {
+        line["tags"] = tags.iter().map(|tag| String::from_utf8_lossy(tag)).collect();
     }
     out.put_slice(format!("{line}\n").as_bytes());
     hit.value

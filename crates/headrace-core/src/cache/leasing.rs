@@ -8,8 +8,8 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    Leased, parameters,
-    reply::{HELD, send_absent, send_hit},
+    Hit, Leased, parameters,
+    reply::{Beside, HELD, send_absent, send_hit},
     server::{Server, misunderstood},
 };
 use crate::{
@@ -30,25 +30,33 @@ impl Server {
         key: &[u8],
         lease: Duration,
         wait: Duration,
+        with_tags: bool,
     ) -> Result<(), Stop> {
         let by = Instant::now() + wait;
+        let tags = |hit: &Hit| with_tags.then(|| self.tags(key, hit)).flatten();
         let mut place = None;
         loop {
             match self.shared.store.lease(key, lease) {
                 Leased::Hit(hit) => {
-                    send_hit(exchange, hit, None).await;
+                    let beside = Beside {
+                        lease: None,
+                        tags: tags(&hit),
+                    };
+                    send_hit(exchange, hit, beside).await;
                     return Ok(());
                 }
                 Leased::Granted { lease, stale } => {
                     let id = lease.to_string();
+                    let lease = Some(id.as_bytes());
                     match stale {
-                        Some(hit) => send_hit(exchange, hit, Some(id.as_bytes())).await,
-                        None => send_absent(exchange, Some(id.as_bytes())).await,
+                        Some(hit) => send_hit(exchange, hit, Beside { lease, tags: None }).await,
+                        None => send_absent(exchange, lease).await,
                     }
                     return Ok(());
                 }
                 Leased::Held { stale: Some(hit) } => {
-                    send_hit(exchange, hit, Some(HELD)).await;
+                    let lease = Some(HELD);
+                    send_hit(exchange, hit, Beside { lease, tags: None }).await;
                     return Ok(());
                 }
                 Leased::Held { stale: None } => {}

@@ -28,6 +28,8 @@ pub(super) struct Wanted<'a> {
     pub(super) key: Cow<'a, [u8]>,
     pub(super) lease: Option<Duration>,
     pub(super) wait: Duration,
+    /// Its tags are told, for who keeps a copy and follows the changes.
+    pub(super) with_tags: bool,
 }
 
 /// What is to be invalidated.
@@ -46,7 +48,7 @@ pub(super) fn plain_key(target: &[u8]) -> Option<&[u8]> {
 }
 
 pub(super) fn wanted(target: &[u8]) -> Result<Wanted<'_>, Bad> {
-    let [key, lease, wait] = named(target, ["key", "lease", "wait"])?;
+    let [key, lease, wait, with_tags] = named(target, ["key", "lease", "wait", "with_tags"])?;
     if lease.is_none() && wait.is_some() {
         return Err(bad("wait goes with lease: how long to wait for whoever has it"));
     }
@@ -54,6 +56,7 @@ pub(super) fn wanted(target: &[u8]) -> Result<Wanted<'_>, Bad> {
         key: given_key(key)?,
         lease: lease.map(|lease| span("lease", &lease, 0.001, MAX_LEASE)).transpose()?,
         wait: wait.map_or(Ok(Duration::ZERO), |wait| span("wait", &wait, 0.0, MAX_WAIT))?,
+        with_tags: flag("with_tags", with_tags.as_deref())?,
     })
 }
 
@@ -73,11 +76,7 @@ pub(super) fn given_up(target: &[u8]) -> Result<(Cow<'_, [u8]>, u64), Bad> {
 /// `/invalidate`: what, and whether it is only marked as stale.
 pub(super) fn invalidated(target: &[u8]) -> Result<(Target<'_>, bool), Bad> {
     let [key, tag, prefix, soft] = named(target, ["key", "tag", "prefix", "soft"])?;
-    let soft = match soft.as_deref() {
-        None | Some(b"0") => false,
-        Some(b"1") => true,
-        Some(_) => return Err(bad("soft is 1 or 0")),
-    };
+    let soft = flag("soft", soft.as_deref())?;
     let target = match (key, tag, prefix) {
         (Some(key), None, None) => Target::Key(checked_key(key)?),
         (None, Some(tag), None) => Target::Tag(checked_tag(tag)?),
@@ -225,6 +224,14 @@ fn seconds(name: &str, text: &[u8]) -> Result<Duration, Bad> {
     Ok(Duration::from_secs_f64(number.min(LONGEST)))
 }
 
+fn flag(name: &str, text: Option<&[u8]>) -> Result<bool, Bad> {
+    match text {
+        None | Some(b"0") => Ok(false),
+        Some(b"1") => Ok(true),
+        Some(_) => Err(bad(format!("{name} is 1 or 0"))),
+    }
+}
+
 fn span(name: &str, text: &[u8], least: f64, most: f64) -> Result<Duration, Bad> {
     let span = seconds(name, text)?;
     match (least..=most).contains(&span.as_secs_f64()) {
@@ -295,6 +302,7 @@ mod tests {
             (wants.lease, wants.wait),
             (Some(Duration::from_secs(10)), Duration::from_millis(500))
         );
+        assert!(!wants.with_tags && wanted(b"/?key=a&with_tags=1").unwrap().with_tags);
         assert_eq!(&*key(b"/?key=%00%ff").unwrap(), b"\0\xff");
         assert_eq!(plain_key(b"/?key=a/b=c?d"), Some(&b"a/b=c?d"[..]));
         for target in ["/?key=", "/?key=a%20", "/?key=a+b", "/?key=a&wait=1", "/x?key=a", "/"] {
@@ -317,6 +325,7 @@ mod tests {
             ("/?key=a&lease=3601", "from 0.001 to 3600"),
             ("/?key=a&lease=1&wait=301", "from 0 to 300"),
             ("/?key=a&lease=soon", "number of seconds"),
+            ("/?key=a&with_tags=yes", "with_tags is 1 or 0"),
             (&long, "at most 8192 bytes"),
         ] {
             let (_, why) = wanted(target.as_bytes()).unwrap_err();

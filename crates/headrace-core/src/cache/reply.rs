@@ -20,8 +20,18 @@ const ABSENT: &[u8] = b"{\"error\": \"not_found\", \"message\": \"Nothing is kep
 /// What the field `Lease` says where somebody else computes the value.
 pub(super) const HELD: &[u8] = b"held";
 
+/// Longest field of tags; what has more does not tell them.
+const MOST_TAGS: usize = 4096;
+
+/// What is told with a value where it was asked for.
+#[derive(Default)]
+pub(super) struct Beside<'a> {
+    pub(super) lease: Option<&'a [u8]>,
+    pub(super) tags: Option<Vec<u8>>,
+}
+
 /// Answers with a value: 200, or 304 where the client has it already.
-pub(super) async fn send_hit(exchange: &mut impl Exchange, hit: Hit, lease: Option<&[u8]>) {
+pub(super) async fn send_hit(exchange: &mut impl Exchange, hit: Hit, beside: Beside<'_>) {
     let (life, etag) = (Text::lifetime(&hit), Text::version(hit.version));
     let mut age = itoa::Buffer::new();
     let fields = [
@@ -34,12 +44,14 @@ pub(super) async fn send_hit(exchange: &mut impl Exchange, hit: Hit, lease: Opti
         Field::classified(Known::CacheControl, b"Cache-Control", life.as_bytes()),
         Field::classified(Known::Other, b"ETag", etag.as_bytes()),
     ];
-    let lease = lease.map(|lease| Field::new(b"Lease", lease));
+    let lease = beside.lease.map(|lease| Field::new(b"Lease", lease));
+    let tags = beside.tags.as_deref().map(|tags| Field::new(b"Cache-Tags", tags));
+    let asked = lease.into_iter().chain(tags);
     if has_already(exchange.request(), etag.as_bytes()) {
-        let fields = fields.into_iter().skip(1).chain(lease);
+        let fields = fields.into_iter().skip(1).chain(asked);
         send_shared(exchange, 304, fields, Bytes::new()).await;
     } else {
-        send_shared(exchange, 200, fields.into_iter().chain(lease), hit.value).await;
+        send_shared(exchange, 200, fields.into_iter().chain(asked), hit.value).await;
     }
 }
 
@@ -51,6 +63,26 @@ fn has_already(request: &Request, etag: &[u8]) -> bool {
         .known(Known::Condition)
         .and_then(|_| fields.get(b"if-none-match"));
     known.is_some_and(|known| has_tag(known, etag))
+}
+
+/// Tags as a field's value: with commas, percent-encoded where they are not plain. `None`: too long.
+pub(super) fn tags_field(tags: &[Box<[u8]>]) -> Option<Vec<u8>> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut field = Vec::new();
+    for tag in tags {
+        if !field.is_empty() {
+            field.extend_from_slice(b", ");
+        }
+        for byte in tag {
+            match byte {
+                b'%' | b',' | b'+' | ..b'!' | 0x7f.. => {
+                    field.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+                }
+                _ => field.push(*byte),
+            }
+        }
+    }
+    (field.len() <= MOST_TAGS).then_some(field)
 }
 
 /// Answers that there is no value. That is no mistake of the client's, and is not counted as one.
@@ -158,6 +190,19 @@ mod tests {
         assert_eq!(life(0, 5_000), "max-age=0, stale-while-revalidate=5");
         let longest = 1 << 43;
         assert!(life(longest, longest).ends_with("stale-while-revalidate=8796093022"));
+    }
+
+    #[test]
+    fn tags_are_told_so_that_each_byte_of_them_comes_back() {
+        let told = |tags: &[&[u8]]| tags_field(&tags.iter().map(|tag| (*tag).into()).collect::<Vec<_>>());
+        assert_eq!(told(&[]).unwrap(), b"");
+        assert_eq!(told(&[b"posts", b"post:3"]).unwrap(), b"posts, post:3");
+        assert_eq!(
+            told(&[b"a, b", b"50%", b"\xff\n", b"~!", b"1+1"]).unwrap(),
+            b"a%2C%20b, 50%25, %FF%0A, ~!, 1%2B1"
+        );
+        assert_eq!(told(&[&[b'x'; 4096]]).unwrap().len(), 4096);
+        assert_eq!(told(&[&[b'x'; 4000], &[b'y'; 100]]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! | call | answer |
 //! |---|---|
-//! | `GET`, `HEAD /?key=K` | 200 with the value, 304 where the client has it, 404 |
+//! | `GET`, `HEAD /?key=K` | 200 with the value, 304 where the client has it, 404; `with_tags=1` tells its tags |
 //! | `GET /?key=K&lease=SECONDS&wait=SECONDS` | the value, or for one caller at a time the right to compute it (`Lease`) |
 //! | `PUT`, `POST /?key=K` | 204; 409 where the lease was lost |
 //! | `DELETE /?key=K` | 204, 404 |
@@ -25,7 +25,7 @@ use std::{
 use super::{
     Hit, Stats, Store,
     parameters::{self, Bad},
-    reply::{send_absent, send_hit},
+    reply::{Beside, send_absent, send_hit, tags_field},
 };
 use crate::{
     engine::Thread,
@@ -128,7 +128,7 @@ impl Server {
         match parameters::plain_key(request.target()) {
             Some(key) if request.method() == b"GET" => {
                 let hit = self.shared.store.get(key);
-                self.send_found(exchange, hit).await;
+                self.send_found(exchange, hit, None).await;
                 Ok(())
             }
             _ => Box::pin(self.call(exchange)).await,
@@ -166,7 +166,9 @@ impl Server {
         match wanted.lease {
             None => {
                 let hit = self.shared.store.get(&wanted.key);
-                self.send_found(exchange, hit).await;
+                let tags = hit.as_ref().filter(|_| wanted.with_tags);
+                let tags = tags.and_then(|hit| self.tags(&wanted.key, hit));
+                self.send_found(exchange, hit, tags).await;
                 Ok(())
             }
             Some(_) if exchange.request().is_head() => {
@@ -174,8 +176,8 @@ impl Server {
                 Err(refuse(Refused::BadRequest, why))
             }
             Some(lease) => {
-                let (key, wait) = (wanted.key.into_owned(), wanted.wait);
-                self.lease(exchange, &key, lease, wait).await
+                let key = wanted.key.into_owned();
+                self.lease(exchange, &key, lease, wanted.wait, wanted.with_tags).await
             }
         }
     }
@@ -189,13 +191,18 @@ impl Server {
         send_whole(exchange, 200, fields.into_iter(), format!("{counts}\n").as_bytes()).await;
     }
 
+    /// The tags of what was found, as they are told. `None`: it has changed since, or they are too long.
+    pub(super) fn tags(&self, key: &[u8], hit: &Hit) -> Option<Vec<u8>> {
+        tags_field(&self.shared.store.tags(key, hit.version)?)
+    }
+
     /// Answers with what was found, where it is fresh or stale is good enough.
-    async fn send_found(&self, exchange: &mut impl Exchange, hit: Option<Hit>) {
+    async fn send_found(&self, exchange: &mut impl Exchange, hit: Option<Hit>, tags: Option<Vec<u8>>) {
         let mut controls = exchange.request().fields().get_all(b"cache-control");
         match hit {
             Some(hit) if !hit.fresh_for.is_zero() || controls.any(parameters::takes_stale) => {
                 drop(controls);
-                send_hit(exchange, hit, None).await;
+                send_hit(exchange, hit, Beside { lease: None, tags }).await;
             }
             _ => {
                 drop(controls);

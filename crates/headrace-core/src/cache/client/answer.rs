@@ -1,12 +1,17 @@
 //! What a cache server answers, read as it comes: any split of the bytes gives the same.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, BytesMut};
 
 use super::Failure;
-use crate::http::{
-    fields::{Known, elements},
-    framing::{Decoded, Decoder},
-    head::{HeadLimits, ResponseBody, ResponseHead, ResponseTo, parse_response},
+use crate::{
+    http::{
+        fields::{Known, elements},
+        framing::{Decoded, Decoder},
+        head::{HeadLimits, ResponseBody, ResponseHead, ResponseTo, parse_response},
+    },
+    service::decode,
 };
 
 /// No value is larger, so a server that sends more has lost its way.
@@ -24,6 +29,8 @@ pub struct Answer {
     /// Of the value: its `ETag`.
     pub version: u64,
     pub lease: Option<Box<str>>,
+    /// Of the value, where they were asked for and told.
+    pub tags: Option<Vec<String>>,
     pub body: BytesMut,
     /// Whether the connection can carry another call.
     pub(super) keep: bool,
@@ -113,6 +120,9 @@ fn facts(head: &ResponseHead<'_>) -> Answer {
             Known::Other if name.eq_ignore_ascii_case(b"lease") => {
                 answer.lease = std::str::from_utf8(value).ok().map(Into::into);
             }
+            Known::Other if name.eq_ignore_ascii_case(b"cache-tags") => {
+                answer.tags = Some(elements(value).map(decoded).collect());
+            }
             _ => {}
         }
     }
@@ -127,6 +137,12 @@ fn directives(value: &[u8], answer: &mut Answer) {
             answer.stale = number(seconds);
         }
     }
+}
+
+/// A tag without its percent-encoding. No invalidation in a program names one that is no text.
+fn decoded(tag: &[u8]) -> String {
+    let bytes = decode(tag).unwrap_or(Cow::Borrowed(tag));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Seconds; 0 for what is no number.
@@ -217,6 +233,20 @@ mod tests {
         ] {
             assert_eq!(version(etag.as_bytes()), expected, "{etag}");
         }
+    }
+
+    #[test]
+    fn tags_come_back_as_they_were_or_are_not_known() {
+        let tags = |field: &str| {
+            let head = format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 0\r\n\r\n");
+            let mut input = BytesMut::from(head.as_bytes());
+            Reading::default().feed(&mut input).unwrap().unwrap().tags
+        };
+        assert_eq!(tags(""), None);
+        assert_eq!(tags("Cache-Tags: \r\n"), Some(vec![]));
+        let expected = ["posts", "a, b", "50%", "\u{fc}"].map(str::to_owned);
+        let field = "Cache-Tags: posts, a%2C%20b, 50%25, %C3%BC\r\n";
+        assert_eq!(tags(field), Some(expected.into()));
     }
 
     #[test]

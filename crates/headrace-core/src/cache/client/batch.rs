@@ -11,6 +11,8 @@ enum Line<'a> {
     Get {
         key: &'a str,
         max_stale: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        with_tags: bool,
     },
     Set {
         key: &'a str,
@@ -31,6 +33,8 @@ pub struct One {
     pub max_age: f64,
     pub stale: f64,
     version: Option<Box<str>>,
+    /// Where they were asked for and told.
+    pub tags: Option<Vec<String>>,
     #[serde(skip)]
     pub value: Bytes,
 }
@@ -42,11 +46,16 @@ impl One {
     }
 }
 
-/// The body of a batch that asks for these keys.
-pub fn gets(keys: &[&str]) -> Vec<u8> {
+/// The body of a batch that asks for these keys, and perhaps for the values' tags.
+pub fn gets(keys: &[&str], with_tags: bool) -> Vec<u8> {
     let mut body = Vec::with_capacity(keys.len() * 48);
     for key in keys {
-        write(&mut body, &Line::Get { key, max_stale: true });
+        let line = Line::Get {
+            key,
+            max_stale: true,
+            with_tags,
+        };
+        write(&mut body, &line);
     }
     body
 }
@@ -112,7 +121,11 @@ mod tests {
 
     #[test]
     fn calls_are_lines_and_bytes() {
-        assert_eq!(gets(&["a", "\"\n"]), b"{\"op\":\"get\",\"key\":\"a\",\"max_stale\":true}\n{\"op\":\"get\",\"key\":\"\\\"\\n\",\"max_stale\":true}\n");
+        assert_eq!(
+            gets(&["a"], true),
+            b"{\"op\":\"get\",\"key\":\"a\",\"max_stale\":true,\"with_tags\":true}\n"
+        );
+        assert_eq!(gets(&["a", "\"\n"], false), b"{\"op\":\"get\",\"key\":\"a\",\"max_stale\":true}\n{\"op\":\"get\",\"key\":\"\\\"\\n\",\"max_stale\":true}\n");
         let life = Life {
             fresh: Duration::from_secs(60),
             stale: Duration::ZERO,

@@ -5,6 +5,8 @@ use std::{fmt::Write as _, time::Duration};
 use super::Failure;
 use crate::http::fields::is_value;
 
+const WITH_TAGS: &str = "&with_tags=1";
+
 /// What an invalidation goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By<'a> {
@@ -16,9 +18,10 @@ pub enum By<'a> {
 /// One call of the cache's contract.
 #[derive(Debug, Clone, Copy)]
 pub enum Call<'a> {
-    /// The value, stale or not.
+    /// The value, stale or not; with its tags, where a copy of it is to be kept.
     Get {
         key: &'a str,
+        with_tags: bool,
     },
     Set {
         key: &'a str,
@@ -39,6 +42,7 @@ pub enum Call<'a> {
         key: &'a str,
         hold: Duration,
         wait: Duration,
+        with_tags: bool,
     },
     GiveUp {
         key: &'a str,
@@ -98,7 +102,11 @@ impl<'a> Call<'a> {
 
     fn write_target(&self, out: &mut String) {
         match *self {
-            Self::Get { key } | Self::Set { key, .. } | Self::Delete { key } => parameter(out, "/?key=", key),
+            Self::Get { key, with_tags } => {
+                parameter(out, "/?key=", key);
+                out.push_str(if with_tags { WITH_TAGS } else { "" });
+            }
+            Self::Set { key, .. } | Self::Delete { key } => parameter(out, "/?key=", key),
             Self::Invalidate { by, soft } => {
                 match by {
                     By::Key(key) => parameter(out, "/invalidate?key=", key),
@@ -107,9 +115,15 @@ impl<'a> Call<'a> {
                 }
                 out.push_str(if soft { "&soft=1" } else { "" });
             }
-            Self::Lease { key, hold, wait } => {
+            Self::Lease {
+                key,
+                hold,
+                wait,
+                with_tags,
+            } => {
                 parameter(out, "/?key=", key);
                 let _ = write!(out, "&lease={}&wait={}", hold.as_secs_f64(), wait.as_secs_f64());
+                out.push_str(if with_tags { WITH_TAGS } else { "" });
             }
             Self::GiveUp { key, id } => {
                 parameter(out, "/lease?key=", key);
@@ -194,11 +208,21 @@ mod tests {
             tags,
             lease,
         };
-        let (hold, wait) = (Duration::from_secs(10), Duration::from_millis(1500));
+        let get = |with_tags| Call::Get {
+            key: "post:3",
+            with_tags,
+        };
+        let lease = |with_tags| Call::Lease {
+            key: "k",
+            hold: Duration::from_secs(10),
+            wait: Duration::from_millis(1500),
+            with_tags,
+        };
         for (call, start, fields) in [
+            (get(false), "GET /base/?key=post:3", "cache-control: max-stale\r\n"),
             (
-                Call::Get { key: "post:3" },
-                "GET /base/?key=post:3",
+                get(true),
+                "GET /base/?key=post:3&with_tags=1",
                 "cache-control: max-stale\r\n",
             ),
             (
@@ -224,11 +248,8 @@ mod tests {
                 "POST /base/invalidate?tag=posts&soft=1",
                 "content-length: 0\r\n",
             ),
-            (
-                Call::Lease { key: "k", hold, wait },
-                "GET /base/?key=k&lease=10&wait=1.5",
-                "",
-            ),
+            (lease(false), "GET /base/?key=k&lease=10&wait=1.5", ""),
+            (lease(true), "GET /base/?key=k&lease=10&wait=1.5&with_tags=1", ""),
             (
                 Call::GiveUp { key: "k", id: "7" },
                 "DELETE /base/lease?key=k&id=7",

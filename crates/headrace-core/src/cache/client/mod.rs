@@ -91,7 +91,7 @@ struct Server {
 /// # use headrace_core::cache::client::{CacheClient, Call};
 /// # use std::time::Duration;
 /// let client = CacheClient::new("http://127.0.0.1:5000", "token", None, Duration::from_millis(250))?;
-/// assert_eq!(client.call(&Call::Get { key: "post:3" })?.status, 404);
+/// assert_eq!(client.call(&Call::Get { key: "post:3", with_tags: false })?.status, 404);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

@@ -10,7 +10,10 @@ use super::*;
 use crate::client::scripted::server;
 
 const HIT: &str = "HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 4\r\n\r\nmill";
-const GET: Call<'static> = Call::Get { key: "k" };
+const GET: Call<'static> = Call::Get {
+    key: "k",
+    with_tags: false,
+};
 
 /// A client of a server with a script.
 fn scripted(script: Vec<Vec<&'static str>>) -> (CacheClient, JoinHandle<Vec<String>>) {
@@ -91,6 +94,7 @@ fn a_call_that_is_late_is_completed_as_late_and_the_others_go_on() {
         key: "k",
         hold: Duration::from_secs(9),
         wait: Duration::from_millis(300),
+        with_tags: false,
     };
     let began = Instant::now();
     flow.submit(1, &lease).unwrap();

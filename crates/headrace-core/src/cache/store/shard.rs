@@ -87,6 +87,13 @@ impl Shard {
         Some(self.hit(slot, now))
     }
 
+    pub(super) fn tags(&mut self, shared: &Shared, key: Key<'_>, version: u64) -> Option<Vec<Box<[u8]>>> {
+        let slot = self.live(shared, key, shared.clock.now())?;
+        let entry = &self.entries[slot as usize];
+        let tags = || self.marks.names(entry.marks).into_iter().map(Into::into).collect();
+        (entry.version == version).then(tags)
+    }
+
     pub(super) fn set(&mut self, shared: &Shared, key: Key<'_>, new: &New<'_>, block: Block) -> Stored {
         let now = shared.clock.now();
         // First: what is invalidated from here on must not be stored over what was there.

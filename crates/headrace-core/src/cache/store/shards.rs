@@ -90,6 +90,12 @@ impl Store {
         self.shard(key).get(&self.shared, key)
     }
 
+    /// The tags of the value with this `version`; `None`: it is not there any more.
+    pub fn tags(&self, key: &[u8], version: u64) -> Option<Vec<Box<[u8]>>> {
+        let key = self.key(key);
+        self.shard(key).tags(&self.shared, key, version)
+    }
+
     /// Stores a value in place of the one before, and ends the key's lease.
     pub fn set(&self, new: New<'_>) -> Stored {
         let key = self.key(new.key);
