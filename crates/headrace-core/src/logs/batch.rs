@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use super::{
     entry::{Entry, Mark},
     level,
@@ -28,7 +30,7 @@ pub type Wrong = Cow<'static, str>;
 #[derive(Debug, Default)]
 pub struct Draft<'a> {
     pub time: Option<Told>,
-    /// The time as it was told, a JSON value.
+    /// The time as it was told: a JSON value, or a text without quotes.
     pub said: &'a str,
     pub level: Cow<'a, str>,
     pub source: Cow<'a, str>,
@@ -98,7 +100,7 @@ impl Batch {
     fn take(&mut self, mut draft: Draft<'_>) {
         let (time, mark) = self.arrival.judge(draft.time);
         if mark == Mark::Clamped {
-            push_field(&mut draft.fields, "\"timestamp\"", draft.said);
+            push_field(&mut draft.fields, "\"timestamp\"", &as_json(draft.said));
         }
         if !draft.fields.is_empty() {
             draft.fields.insert(0, '{');
@@ -157,6 +159,14 @@ impl Arrival {
             Some(Told::At(time)) if time <= self.now.saturating_add(self.max_ahead) => (time, Mark::None),
             Some(_) => (self.now, Mark::Clamped),
         }
+    }
+}
+
+/// What is JSON as it stands, and quoted what is not.
+fn as_json(said: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<&RawValue>(said) {
+        Ok(_) => said.into(),
+        Err(_) => serde_json::Value::from(said).to_string().into(),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Reading order: `entry` (what is logged, and how it waits in the journal), `timestamp` and `level` (what others
 //! call a time and a level), `batch` (the entries of one body) with the forms that it may have, `json`, `loki` and `otlp`, `server`
-//! (one request) with `options`; `line` (entries as text), `window` (their order), `file` with `writer` (from the
+//! (one request) with `options`; `syslog` (entries that are not posted); `line` (entries as text), `window` (their order), `file` with `writer` (from the
 //! journal to the file), `checkpoint`, `output`, `rotation`, `seekable` (files that are full); `shipper` (how entries leave the process that logs them), `filter` and
 //! `search` (entries found again), `reading` with `parameters` (the calls that do).
 
@@ -29,6 +29,7 @@ pub mod search;
 pub mod seekable;
 mod server;
 pub mod shipper;
+pub mod syslog;
 pub mod timestamp;
 pub mod window;
 mod writer;

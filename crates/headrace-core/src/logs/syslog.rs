@@ -1,0 +1,17 @@
+//! Syslog: what devices, daemons and libraries send by themselves, over a connection that nobody answers on.
+//!
+//! ```text
+//! bytes -> messages (RFC 6587) -> entries (RFC 5424, RFC 3164) -> journal -> read on
+//! ```
+//!
+//! Reading order: `framing` (where a message ends), `reader` (what it says) with `modern` and `traditional` (its two forms) and
+//! `json` (their fields); all of that is pure. `service` is who may connect and what is shared, `connection` one of them.
+
+pub mod framing;
+mod json;
+mod modern;
+pub mod reader;
+mod traditional;
+
+pub use framing::{Framing, Message};
+pub use reader::Reader;
