@@ -267,14 +267,15 @@ impl Writer {
         while self.stored() + wanted > self.shared.options.max_bytes && self.remove_oldest(0) {}
     }
 
-    /// Bytes that are free on the disk. Where they are fewer than `least` what was prepared is given back.
+    /// Bytes that are free on the disk. Where they are fewer than `least` what was prepared is given back, and then what has
+    /// landed before its time.
     fn free_space(&self, least: u64) -> io::Result<u64> {
         let Shared {
             disk, folder, ahead, ..
         } = &*self.shared;
-        let free = disk.free_space(folder)?;
-        if free < least && ahead.discard(&**disk) {
-            return disk.free_space(folder);
+        let mut free = disk.free_space(folder)?;
+        while free < least && (ahead.discard(&**disk) || self.remove_oldest(0)) {
+            free = disk.free_space(folder)?;
         }
         Ok(free)
     }
@@ -379,17 +380,22 @@ impl Writer {
 
     /// Refuses appends while the disk is nearly full, takes them again when it is not.
     fn watch_space(&self) {
-        let options = &self.shared.options;
-        let Ok(free) = self.free_space(options.reserve_bytes) else {
+        let reserve = self.shared.options.reserve_bytes;
+        let is_full = matches!(self.shared.state().health, Health::DiskFull(_));
+        let least = if is_full {
+            reserve.saturating_add(RESUME)
+        } else {
+            reserve
+        };
+        let Ok(free) = self.free_space(least) else {
             return;
         };
         let mut state = self.shared.state();
         match state.health {
-            Health::Good if free < options.reserve_bytes => {
-                let reserve = options.reserve_bytes;
+            Health::Good if free < least => {
                 state.health = Health::DiskFull(format!("{free} bytes are free, {reserve} are left to others"));
             }
-            Health::DiskFull(_) if free >= options.reserve_bytes.saturating_add(RESUME) => state.health = Health::Good,
+            Health::DiskFull(_) if is_full && free >= least => state.health = Health::Good,
             _ => {}
         }
     }

@@ -13,8 +13,11 @@ struct Opened {
 
 impl Opened {
     fn on(disk: &SimulatedDisk) -> Self {
-        let (journal, writer, report) =
-            Journal::assemble(Path::new(FOLDER), options(), Arc::new(disk.clone())).unwrap();
+        Self::with(disk, options())
+    }
+
+    fn with(disk: &SimulatedDisk, options: Options) -> Self {
+        let (journal, writer, report) = Journal::assemble(Path::new(FOLDER), options, Arc::new(disk.clone())).unwrap();
         assert_eq!(report.damaged, []);
         Self { journal, writer }
     }
@@ -146,6 +149,36 @@ fn what_was_prepared_gives_way_where_the_disk_gets_full() {
     disk.set_capacity(disk.used() + 9000);
     assert!(opened.append(&vec![b'y'; 20_000]));
     assert_eq!(opened.journal.status().health, Health::Good);
+}
+
+#[test]
+fn what_landed_goes_before_its_time_where_the_disk_is_full() {
+    let disk = SimulatedDisk::new(1);
+    let retaining = Options {
+        retain: Duration::from_secs(3600),
+        reserve_bytes: 100 << 10,
+        max_bytes: 8 << 20,
+        ..options()
+    };
+    let mut opened = Opened::with(&disk, retaining);
+    for _ in 0..300 {
+        assert!(opened.append(&[b'x'; 9000]));
+    }
+    let all = disk.segments().len();
+    disk.set_capacity(disk.used() + (99 << 10));
+    while opened.append(b"until it is noticed") {}
+    assert!(matches!(opened.journal.status().health, Health::DiskFull(_)));
+    assert_eq!(disk.segments().len(), all, "nothing has landed");
+    let seal = opened.seal(1, 300).unwrap();
+    opened.journal.landed(seal.id).unwrap();
+    opened.writer.round();
+    assert_eq!(opened.journal.status().health, Health::Good);
+    assert!(opened.append(b"there is room again"));
+    let left = disk.segments().len();
+    assert!(
+        (all / 3..all).contains(&left),
+        "no more goes than has to: {left} of {all}"
+    );
 }
 
 #[test]
