@@ -13,7 +13,14 @@ use serde_json::json;
 fn write(operation: &Operation, body: &mut Vec<u8>) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("names in a batch are text");
     let (line, value) = match operation {
-        Operation::Get { key, max_stale } => (json!({"op": "get", "key": key, "max_stale": max_stale}), None),
+        Operation::Get {
+            key,
+            max_stale,
+            with_tags,
+        } => {
+            let line = json!({"op": "get", "key": key, "max_stale": max_stale, "with_tags": with_tags});
+            (line, None)
+        }
         Operation::Delete { key } => (json!({"op": "delete", "key": key}), None),
         Operation::Invalidate { target, soft } => {
             let (kind, name) = match target {

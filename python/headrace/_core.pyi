@@ -869,6 +869,9 @@ class Store:
     def wait(self, key: str | bytes, timeout: float) -> bool:
         """Whether within `timeout` the key's lease ended: it was set, given up, invalidated, or time ran out."""
 
+    def lease_left(self, key: str | bytes, /) -> float:
+        """For how many seconds another one holds the key's lease, if nothing ends it before; 0 where nobody does."""
+
     def give_up(self, key: str | bytes, lease: int) -> None:
         """Ends a lease without a value; whoever waits may try."""
 

@@ -97,6 +97,11 @@ impl Store {
         Ok(key.py().detach(|| waiting.block(timeout)))
     }
 
+    #[pyo3(signature = (key, /))]
+    fn lease_left(&self, key: &Bound<'_, PyAny>) -> PyResult<f64> {
+        Ok(self.inner.lease_left(name(key)?).as_secs_f64())
+    }
+
     fn give_up(&self, key: &Bound<'_, PyAny>, lease: u64) -> PyResult<()> {
         self.inner.give_up(name(key)?, lease);
         Ok(())

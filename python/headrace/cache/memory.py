@@ -3,7 +3,6 @@
 After a fork the child goes on with a copy of its own, empty, because the parent's locks may be held for good.
 """
 
-import asyncio
 import os
 import time
 import weakref
@@ -13,8 +12,8 @@ from typing import Final
 from headrace import _core
 from headrace.cache.backend import Found, Lease
 from headrace.cache.errors import RefusedError
+from headrace.cache.waiters import Waiters
 
-LOOK: Final = 0.005  # seconds until an event loop looks again whether a value has come
 SHARDS: Final = 4  # few, so that large values find room in one
 
 
@@ -31,6 +30,7 @@ class MemoryBackend:
         _backends.add(self)
 
     def _begin(self) -> None:
+        self._waiters = Waiters()
         self._store = _core.Store(max_bytes=self._max_bytes, max_value=self._max_bytes // 8, shards=SHARDS)
 
     def leave(self) -> None:
@@ -68,6 +68,8 @@ class MemoryBackend:
             return self._store.set(key, value, ttl, stale, tags, lease=int(lease.id) if lease else 0)
         except ValueError as error:
             raise RefusedError(f"{key!r}: {error}") from error
+        finally:
+            self._waiters.wake(key)
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """As `Backend.set_many`."""
@@ -91,24 +93,29 @@ class MemoryBackend:
     def give_up(self, lease: Lease) -> None:
         """As `Backend.give_up`."""
         self._store.give_up(lease.key, int(lease.id))
+        self._waiters.wake(lease.key)
 
     def delete(self, key: str) -> bool:
         """As `Backend.delete`."""
-        return self._store.remove(key)
+        return self.invalidate(key=key) > 0
 
     def invalidate(
         self, *, key: str | None = None, tag: str | None = None, prefix: str | None = None, soft: bool = False
     ) -> int:
         """As `Backend.invalidate`."""
         if key is not None:
-            return int(self._store.remove(key, soft=soft))
-        if tag is not None:
-            return self._store.invalidate_tag(tag, soft=soft)
-        return self._store.invalidate_prefix(prefix or "", soft=soft)
+            count = int(self._store.remove(key, soft=soft))
+            self._waiters.wake(key)
+        elif tag is not None:
+            count = self._store.invalidate_tag(tag, soft=soft)  # ends no lease before it is used
+        else:
+            count = self._store.invalidate_prefix(prefix or "", soft=soft)
+            self._waiters.wake_prefix(prefix or "")
+        return count
 
     def clear(self) -> None:
         """As `Backend.clear`."""
-        self._store.invalidate_prefix("")
+        self.invalidate(prefix="")
 
     def close(self) -> None:
         """As `Backend.close`; the memory comes back with the object."""
@@ -143,10 +150,12 @@ class MemoryBackend:
     async def alease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `lease`. Holds no thread while it waits: the holder may need one to compute."""
         leased = self._lease(key, seconds)
+        if leased is not None or wait <= 0:
+            return leased
         deadline = time.monotonic() + wait
-        while leased is None and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK)
-            leased = self._lease(key, seconds)
+        with self._waiters.waiter(key) as waiter:
+            while (leased := self._lease(key, seconds)) is None and (left := deadline - time.monotonic()) > 0:
+                await waiter.wait(min(left, self._store.lease_left(key)))
         return leased
 
     async def agive_up(self, lease: Lease) -> None:

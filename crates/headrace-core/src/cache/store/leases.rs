@@ -119,6 +119,14 @@ impl Leases {
         }
     }
 
+    /// For how long the key's is held, if nothing ends it before.
+    pub(super) fn left(&mut self, hash: u64, key: &[u8], now: u64) -> Duration {
+        let left = self
+            .find(hash, key, now)
+            .map(|slot| self.held[slot as usize].until - now);
+        Duration::from_nanos(left.unwrap_or(0))
+    }
+
     /// One step of ending what ran out; false: there is nothing more.
     pub(super) fn expire(&mut self, now: u64) -> bool {
         match self.wheel.step(now) {

@@ -5,7 +5,10 @@
 //! - the bytes of entries and marks never exceed the bound when a call returns;
 //! - what a call gives back was compared with time and with every invalidation whose call has returned.
 
-use std::sync::{Arc, atomic::Ordering::SeqCst};
+use std::{
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -171,6 +174,10 @@ impl Shard {
 
     pub(super) fn wait(&mut self, shared: &Shared, key: Key<'_>) -> Waiting {
         self.leases.wait(key.hash, key.name, shared.clock.now())
+    }
+
+    pub(super) fn lease_left(&mut self, shared: &Shared, key: Key<'_>) -> Duration {
+        self.leases.left(key.hash, key.name, shared.clock.now())
     }
 
     pub(super) fn give_up(&mut self, key: Key<'_>, lease: u64) {

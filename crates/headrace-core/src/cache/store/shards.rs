@@ -129,6 +129,12 @@ impl Store {
         self.shard(key).wait(&self.shared, key)
     }
 
+    /// For how long another one holds the key's lease, if nothing ends it before; zero where nobody does.
+    pub fn lease_left(&self, key: &[u8]) -> Duration {
+        let key = self.key(key);
+        self.shard(key).lease_left(&self.shared, key)
+    }
+
     /// Removes the value, or makes it stale; whether there was one. A lease of the key is lost.
     pub fn remove(&self, key: &[u8], soft: bool) -> bool {
         let key = self.key(key);

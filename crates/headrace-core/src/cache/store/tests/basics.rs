@@ -233,13 +233,18 @@ fn a_lease_that_is_given_up_or_runs_out_goes_to_the_next() {
     let (store, clock) = store();
     let first = granted(&store.lease(b"a", SECOND));
     let waiting = store.wait(b"a");
+    assert_eq!(store.lease_left(b"a"), SECOND);
+    assert_eq!(store.lease_left(b"b"), Duration::ZERO);
     store.give_up(b"a", first + 1);
     assert!(matches!(store.lease(b"a", SECOND), Leased::Held { .. }));
     store.give_up(b"a", first);
     assert!(waiting.block(Duration::ZERO));
     let second = granted(&store.lease(b"a", SECOND));
     let waiting = store.wait(b"a");
-    clock.advance(SECOND);
+    clock.advance(SECOND / 4);
+    assert_eq!(store.lease_left(b"a"), SECOND * 3 / 4);
+    clock.advance(SECOND * 3 / 4);
+    assert_eq!(store.lease_left(b"a"), Duration::ZERO);
     let third = granted(&store.lease(b"a", SECOND));
     assert!(waiting.block(Duration::ZERO));
     assert_eq!(
