@@ -2,7 +2,7 @@
 //!
 //! It knows the plain case, which is nearly all there is, and takes nothing that it doesn't know for sure: whatever it
 //! answers with `None` is read again by `serde_json`, which finds out what is wrong with it, if anything. On what it
-//! takes the two agree; tests below hold it to that. It costs a quarter of the other.
+//! takes the two agree; tests below hold it to that. It costs a quarter of the other at most.
 
 use super::collection::Collection;
 use crate::intake::Scan;

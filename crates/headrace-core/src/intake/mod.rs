@@ -3,13 +3,14 @@
 //!
 //! Reading order: `options` (bounds), `refusal` (in which words a request is refused), `keys` (a request that is sent again),
 //! `flushing` (when the journal writes), `waiting` (how it wakes a request), `local` (an engine thread's side, which a
-//! handler stands on); `scan` and `text` (JSON, read without building anything).
+//! handler stands on); `scan` over `value` and `block`, and `text` (JSON, read without building anything).
 //!
 //! Invariants
 //! - nothing that was acknowledged as safe lives anywhere but in the journal;
 //! - nothing of a request that was answered otherwise is in the journal, but for one whose sync failed: that is unknown,
 //!   as a lost reply is, and an idempotency key resolves it.
 
+mod block;
 mod flushing;
 mod keys;
 mod local;
@@ -17,6 +18,7 @@ mod options;
 mod refusal;
 mod scan;
 mod text;
+mod value;
 mod waiting;
 
 use std::{

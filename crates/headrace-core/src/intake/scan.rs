@@ -2,6 +2,8 @@
 //!
 //! It takes what `serde_json` takes (RFC 8259), but for values that nest deeper than `MAX_DEPTH`.
 
+use super::value::{behind_colon, behind_space, behind_string, behind_value, next_mark};
+
 /// How deep a value may nest. Programs that read what has landed parse it recursively; Python's and most others' limits lie
 /// above this (`serde_json` has the same).
 pub const MAX_DEPTH: usize = 128;
@@ -56,25 +58,23 @@ impl<'a, const CLEAN: bool> Scan<'a, CLEAN> {
     }
 
     pub fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
+        self.at = behind_space(self.text.as_bytes(), self.at);
     }
 
     /// Between a name and its value.
     pub fn colon(&mut self) -> Option<()> {
-        self.space();
-        self.take(b':')?;
-        self.space();
+        self.at = behind_colon(self.text.as_bytes(), self.at)?;
         Some(())
     }
 
     /// The text of a string that has no escapes.
     pub fn plain_text(&mut self) -> Option<&'a str> {
-        let start = self.at + 1;
-        self.string()?;
-        let text = self.text.get(start..self.at - 1)?;
-        (!text.contains('\\')).then_some(text)
+        self.take(b'"')?;
+        let end = next_mark(self.text.as_bytes(), self.at)?;
+        let text = self.text.get(self.at..end)?;
+        self.at = end;
+        self.take(b'"')?;
+        Some(text)
     }
 
     /// An array's elements, each as it stands there.
@@ -143,171 +143,14 @@ impl<'a, const CLEAN: bool> Scan<'a, CLEAN> {
 
     /// Any value that nests no deeper than `MAX_DEPTH`.
     pub fn value(&mut self) -> Option<()> {
-        // A bit for each level: whether it is an object.
-        let (mut depth, mut objects) = (0, 0u128);
-        loop {
-            match self.peek()? {
-                b'"' => self.string()?,
-                b'-' | b'0'..=b'9' => self.number()?,
-                b'{' | b'[' if depth == MAX_DEPTH => return None,
-                opening @ (b'{' | b'[') => {
-                    let object = opening == b'{';
-                    self.at += 1;
-                    self.space();
-                    if self.peek()? == if object { b'}' } else { b']' } {
-                        self.at += 1;
-                    } else {
-                        depth += 1;
-                        objects = objects << 1 | u128::from(object);
-                        if object {
-                            self.name()?;
-                        }
-                        continue;
-                    }
-                }
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
-                _ => return None,
-            }
-            // A value has ended, and with it perhaps those around it.
-            loop {
-                if depth == 0 {
-                    return Some(());
-                }
-                self.space();
-                match (self.byte()?, objects & 1 == 1) {
-                    (b',', object) => {
-                        self.space();
-                        if object {
-                            self.name()?;
-                        }
-                        break;
-                    }
-                    (b'}', true) | (b']', false) => {
-                        depth -= 1;
-                        objects >>= 1;
-                    }
-                    _ => return None,
-                }
-            }
-        }
-    }
-
-    fn name(&mut self) -> Option<()> {
-        self.string()?;
-        self.colon()
-    }
-
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.text.as_bytes()[self.at..].starts_with(word).then_some(())?;
-        self.at += word.len();
+        self.at = behind_value::<CLEAN>(self.text.as_bytes(), self.at)?;
         Some(())
     }
 
-    /// RFC 8259, 6.
-    fn number(&mut self) -> Option<()> {
-        if self.peek()? == b'-' {
-            self.at += 1;
-        }
-        match self.byte()? {
-            b'0' => {}
-            b'1'..=b'9' => self.digits(),
-            _ => return None,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.some_digits()?;
-        }
-        Some(())
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self) -> Option<()> {
-        let start = self.at;
-        self.digits();
-        (self.at > start).then_some(())
-    }
-
-    /// RFC 8259, 7.
     fn string(&mut self) -> Option<()> {
-        self.take(b'"')?;
-        if CLEAN {
-            return self.pass_quote();
-        }
-        loop {
-            self.skip_plain();
-            match self.byte()? {
-                b'"' => return Some(()),
-                b'\\' => self.escape()?,
-                0..0x20 => return None,
-                _ => {}
-            }
-        }
-    }
-
-    /// Up to behind the next quote. Names and most values are short; only for what is long a search is worth its call.
-    fn pass_quote(&mut self) -> Option<()> {
-        for _ in 0..SHORT_WORDS {
-            let Some(eight) = self.text.as_bytes()[self.at..].first_chunk() else {
-                break;
-            };
-            let quotes = is(u64::from_le_bytes(*eight), b'"') & HIGH;
-            if quotes != 0 {
-                self.at += quotes.trailing_zeros() as usize / 8 + 1;
-                return Some(());
-            }
-            self.at += 8;
-        }
-        self.at += memchr::memchr(b'"', &self.text.as_bytes()[self.at..])? + 1;
+        self.at = behind_string::<CLEAN>(self.text.as_bytes(), self.at)?;
         Some(())
     }
-
-    /// Eight bytes at a time, up to the first quote, backslash or control character among eight of them.
-    fn skip_plain(&mut self) {
-        while let Some(eight) = self.text.as_bytes()[self.at..].first_chunk() {
-            let word = u64::from_le_bytes(*eight);
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let marked = (is(word, b'"') | is(word, b'\\') | control) & HIGH;
-            if marked != 0 {
-                self.at += marked.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-    }
-
-    fn escape(&mut self) -> Option<()> {
-        match self.byte()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => (0..4).try_for_each(|_| self.byte()?.is_ascii_hexdigit().then_some(())),
-            _ => None,
-        }
-    }
-}
-
-/// Words of eight bytes of a string that are looked at one by one.
-const SHORT_WORDS: usize = 4;
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// The high bits of the bytes of `word` that are `byte`, and perhaps of some that stand behind one, but of none before.
-#[inline]
-fn is(word: u64, byte: u8) -> u64 {
-    let differs = word ^ (ONES * u64::from(byte));
-    differs.wrapping_sub(ONES) & !differs
 }
 
 #[cfg(test)]
