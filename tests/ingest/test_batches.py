@@ -1,5 +1,7 @@
 """When a batch is complete."""
 
+from dataclasses import replace
+
 import pytest
 
 from headrace.ingest.batches import HOUR, Batches, Complete, Limits, Reason
@@ -42,6 +44,18 @@ def test_a_batch_is_complete_when_it_is_large_enough(pieces, reason):
     for each in pieces:
         batches.add(each, 0.0)
     assert taken(batches) == [(Range(0, 1, pieces[-1].last), reason)]
+
+
+@pytest.mark.parametrize("limits", [replace(LIMITS, queue=90), replace(LIMITS, queue_bytes=900)])
+def test_all_batches_are_complete_before_they_fill_the_queue(limits):
+    batches = Batches(limits)
+    batches.add(piece(1, 45), 0.0)
+    batches.add(piece(46, 44, stream=1), 0.0)
+    assert taken(batches) == []
+    batches.add(piece(90, 1), 0.0)
+    assert taken(batches) == [(Range(0, 1, 90), Reason.QUEUE), (Range(1, 46, 89), Reason.QUEUE)]
+    batches.add(piece(91, 45), 0.0)
+    assert taken(batches) == []
 
 
 def test_what_batches_shrank_to_tells_how_large_they_become():

@@ -55,6 +55,23 @@ def test_a_store_that_is_away_delays_and_loses_nothing(tmp_path, store_port):
         assert service.stop() == 0
 
 
+def test_a_full_queue_refuses_says_when_to_come_again_and_takes_again(tmp_path, store_port):
+    url = f"http://127.0.0.1:{store_port}"
+    with ingest(tmp_path, "--queue", "10", to=f"s3://{BUCKET}", environ=environment(url)) as service:
+        for number in range(10):
+            service.accept(number)
+        refused = service.post("too much")
+        assert refused.status_code == 503
+        assert 1 <= int(refused.headers["Retry-After"]) <= 300
+        assert refused.json()["error"] == "queue_full"
+        assert service.status()["refused"] == {"queue_full": 1}
+        with s3_server(store_port):
+            until(lambda: service.post("later").status_code == 200, MENDED, what="room")
+            service.until_landed(MENDED)
+            assert sorted(map(str, landed(url))) == sorted([*map(str, range(10)), "later"])
+        assert service.stop() == 0
+
+
 def test_a_stop_that_waits_for_the_store_waits_in_peace(tmp_path):
     """Waiting takes no processor time: what the service used is far less than how long it waited."""
     with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -8,7 +8,8 @@ import subprocess
 import httpx
 import pytest
 
-from tests.processes import HEADRACE, environment, run, until
+from tests.processes import HEADRACE, environment, free_port, run, until
+from tests.sinks.store_server import environment as store_environment
 
 from .service_process import ingest, objects
 
@@ -34,7 +35,8 @@ def verb(service, *arguments):
 
 
 def test_status_tells_what_waits_and_what_was_refused(tmp_path):
-    with ingest(tmp_path, "--batch-age", "1h", "--queue", "3") as service:
+    nowhere = store_environment(f"http://127.0.0.1:{free_port()}")
+    with ingest(tmp_path, "--queue", "3", to="s3://bucket", environ=nowhere) as service:
         service.accept(1, 2, 3)
         assert service.post(4).status_code == 503
         assert service.public.post("/", content=b"[").status_code in (400, 503)

@@ -24,6 +24,7 @@ class Reason(Enum):
     COUNT = "count"
     AGE = "age"
     HOUR = "hour"
+    QUEUE = "queue"
     STOP = "stop"
 
 
@@ -31,6 +32,7 @@ class Reason(Enum):
 class Limits:
     """What completes a batch: bytes as stored, bytes as posted (what is in memory), payloads, seconds.
 
+    `queue` and `queue_bytes` are of all streams together: waiting for more than that would only fill the queue.
     They are kept to within one read of the journal. Large objects are cheap to store and quick to query: 8 MiB is
     between Firehose's 5 MiB and Vector's 10 MB. The age bounds how old the newest data in the store is.
     """
@@ -39,6 +41,8 @@ class Limits:
     posted: int = 64 << 20
     count: int = 500_000
     age: float = 30.0
+    queue: int = 5_000_000
+    queue_bytes: int = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ class Batches:
         self._growing[piece.stream] = growing
         if reason := self._full(growing):
             self._close(growing, reason)
+        elif self._fill_the_queue():
+            for each in list(self._growing.values()):
+                self._close(each, Reason.QUEUE)
 
     def take(self, now: float, *, stop: bool = False) -> Iterator[Complete]:
         """The complete batches, oldest first; with `stop` all are complete."""
@@ -120,6 +127,11 @@ class Batches:
         if expected >= self._limits.stored or growing.size >= self._limits.posted:
             return Reason.BYTES
         return Reason.COUNT if growing.count >= self._limits.count else None
+
+    def _fill_the_queue(self) -> bool:
+        growing, limits = self._growing.values(), self._limits
+        count, size = sum(each.count for each in growing), sum(each.size for each in growing)
+        return count >= limits.queue or size >= limits.queue_bytes
 
     def _close(self, growing: Growing, reason: Reason) -> None:
         del self._growing[growing.range.stream]

@@ -149,7 +149,14 @@ class Service:
 
 
 def _limits(settings: IngestSettings) -> Limits:
-    return Limits(stored=settings.batch_bytes, count=settings.batch_count, age=settings.batch_age)
+    return Limits(
+        stored=settings.batch_bytes,
+        count=settings.batch_count,
+        age=settings.batch_age,
+        # While the one half lands the other one is filled.
+        queue=max(1, settings.queue // 2),
+        queue_bytes=settings.journal_bytes // 4,
+    )
 
 
 def _gauges(landing: Landing, letters: DeadLetters) -> dict[str, tuple[str, Callable[[], float]]]:
