@@ -853,11 +853,13 @@ class Store:
         tags: Sequence[str] = (),
         *,
         lease: int = 0,
+        over: int | None = None,
         meta: bytes = b"",
     ) -> bool:
         """Stores it for `fresh` seconds, and for `stale` more in which it may be used while it is renewed.
 
-        False: the `lease` it was computed under is lost, and nothing is stored. Raises `ValueError`: too large.
+        False: the `lease` it was computed under is lost, or the version `over` is no longer there and fresh, and
+        nothing is stored. Raises `ValueError`: too large.
         """
 
     def lease(self, key: str | bytes, seconds: float) -> tuple[tuple[bytes, float, float, float, int] | None, int]:
@@ -1059,8 +1061,18 @@ class CacheClient:
         """The value, stale or not."""
     def get_many(self, keys: list[str], /) -> dict[str, tuple[bytes, float, float, float, int, list[str] | None]]:
         """The values that are there, in one request."""
-    def set(self, key: str, value: bytes, ttl: float, stale: float, tags: Sequence[str], lease: str | None, /) -> bool:
-        """Keeps a value; False where the lease was lost."""
+    def set(
+        self,
+        key: str,
+        value: bytes,
+        ttl: float,
+        stale: float,
+        tags: Sequence[str],
+        lease: str | None,
+        over: int | None,
+        /,
+    ) -> bool:
+        """Keeps a value; False where the lease was lost, or the version `over` is no longer there."""
     def set_many(self, values: Sequence[tuple[str, bytes]], ttl: float, stale: float, tags: Sequence[str], /) -> int:
         """Keeps several values in one request; how many were taken."""
     def delete(self, key: str, /) -> bool:
@@ -1102,6 +1114,7 @@ class CacheFlow:
         stale: float,
         tags: Sequence[str],
         lease: str | None,
+        over: int | None,
         /,
     ) -> None: ...
     def set_many(

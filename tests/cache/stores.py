@@ -30,19 +30,21 @@ class DictBackend:
             return self._found(key)
 
     def _found(self, key):
-        value, at, ttl, stale, _ = self.entries.get(key, (None, 0, 0, 0, ()))
+        value, at, ttl, stale, _ = entry = self.entries.get(key, (None, 0, 0, 0, ()))
         age = self._now() - at
         if value is None or age > ttl + stale or self.away:
             return None
-        return Found(value, age, ttl - age, stale, "memory")
+        return Found(value, age, ttl - age, stale, "memory", version=id(entry))
 
     def get_many(self, keys):
         return {key: found for key in keys if (found := self.get(key))}
 
-    def set(self, key, value, *, ttl, stale=0, tags=(), lease=None):
+    def set(self, key, value, *, ttl, stale=0, tags=(), lease=None, over=None):
         self.calls.append("set")
         with self._changed:
             if self.away or (lease and self.leases.get(key) != lease.id):
+                return False
+            if over and getattr(self._found(key), "version", None) != over.version:
                 return False
             self.leases.pop(key, None)
             self.entries[key] = (value, self._now(), ttl, stale, tuple(tags))

@@ -194,6 +194,56 @@ def test_who_waits_gets_the_value_when_it_comes(backend, url):
         other.close()
 
 
+def test_a_value_is_set_in_place_of_what_was_found(backend):
+    backend.set("k", b"1", ttl=60, stale=30, tags=["t"])
+    found = backend.get("k")
+    assert found.version is not None
+    assert backend.get_many(["k"])["k"].version == found.version
+    assert backend.set("k", b"2", ttl=60, over=found) is True
+    assert backend.set("k", b"3", ttl=60, over=found) is False
+    assert backend.get("k").value == b"2"
+    assert backend.invalidate(tag="t") == 0
+
+
+@pytest.mark.parametrize("change", ["same value", "delete", "soft", "time"])
+def test_what_was_changed_since_it_was_found_is_not_replaced(backend, change):
+    backend.set("k", b"1", ttl=0.3 if change == "time" else 60, stale=60 if change == "soft" else 0)
+    found = backend.get("k")
+    if change == "same value":
+        backend.set("k", b"1", ttl=60)
+    elif change == "time":
+        until(lambda: backend.get("k") is None)
+    else:
+        backend.invalidate(key="k", soft=change == "soft")
+    assert backend.set("k", b"2", ttl=60, over=found) is False
+    assert (backend.get("k") or Found(b"", 0, 0, 0, "memory")).value == (
+        b"1" if change in ("same value", "soft") else b""
+    )
+
+
+def test_changes_of_many_threads_are_all_there(url, kind):
+    """Each adds 1 so many times, in place of what it has read."""
+    near = 1 << 20 if kind == "near" else None
+    backends = [opened([url], timeout=10, token=TOKEN, near=near) for _ in range(1 if kind == "memory" else 4)]
+    backends[0].set("n", b"0", ttl=60)
+
+    def add(backend):
+        for _ in range(15):
+            while not (found := backend.get("n")) or not backend.set(
+                "n", str(int(found.value) + 1).encode(), ttl=60, over=found
+            ):
+                pass
+
+    threads = [threading.Thread(target=add, args=(backends[at % len(backends)],)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(100)
+    assert backends[0].get("n").value == b"60"
+    for backend in backends:
+        backend.close()
+
+
 def test_a_lease_that_is_given_up_goes_to_the_next(backend):
     lease = backend.lease("k", seconds=60, wait=0)
     backend.give_up(lease)

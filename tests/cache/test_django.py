@@ -1,10 +1,13 @@
 """The cache backend of Django: what Django's documentation says of each call, sync and async."""
 
 import asyncio
+import contextlib
 import datetime as dt
+import pickle
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import django
@@ -13,7 +16,9 @@ from django.conf import settings
 from django.core.cache import CacheHandler
 
 from headrace.cache import django as backend
+from tests.cache.cache_process import TOKEN, cache_process
 from tests.cache.stores import DictCache
+from tests.processes import environment
 
 if not settings.configured:
     settings.configure(CACHES={}, USE_TZ=True, SECRET_KEY="x", ROOT_URLCONF="", ALLOWED_HOSTS=["*"])
@@ -175,27 +180,53 @@ def test_incr_and_decr_keep_the_lifetime(cache, handler):
             call("n")
 
 
+@pytest.mark.parametrize("when", ["get", "set"])
+def test_what_is_set_while_something_is_added_is_not_lost(cache, handler, both, monkeypatch, when):
+    """Somebody sets another value before or after what is added to is read."""
+    store, others = handler["default"].client.backend, iter([100, 200])
+    call = getattr(store, when)
+
+    def overtaken(key, *args, **options):
+        other = next(others, None)
+        if other is not None:
+            store.entries[key] = (pickle.dumps(other), time.monotonic(), 60, 0, ())
+        return call(key, *args, **options)
+
+    cache.set("n", 1)
+    monkeypatch.setattr(store, when, overtaken)
+    assert both().incr("n") == (201 if when == "set" else 101)
+    monkeypatch.undo()
+    assert cache.get("n") == (201 if when == "set" else 101)
+
+
+def test_where_the_cache_takes_nothing_an_addition_is_given_and_no_view_fails(cache, handler, both, monkeypatch):
+    cache.set("n", 1)
+    monkeypatch.setattr(handler["default"].client.backend, "set", lambda *args, **options: False)
+    assert both().incr("n") == 2
+    assert cache.get("n") == 1
+
+
 def test_a_turn_to_add_ends_where_there_is_nothing(cache, handler):
     with pytest.raises(ValueError, match="'n' not found"):
         cache.incr("n")
     assert not handler["default"].client.backend.leases
 
 
-def test_processes_that_add_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(backend, "_clients", {})
-    location = f"disk://{tmp_path}"
-    cache = CacheHandler({"default": {"BACKEND": "headrace.cache.django.CacheBackend", "LOCATION": location}})[
-        "default"
+@contextlib.contextmanager
+def added(location, times):
+    """Three processes that add 1 so many times each, while the block runs."""
+    command = [sys.executable, str(Path(__file__).with_name("django_process.py")), location, str(times)]
+    own = environment({"HEADRACE_CACHE_TOKEN": TOKEN})
+    adding = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own) for _ in range(3)
     ]
-    cache.set("n", 0)
-    command = [sys.executable, str(Path(__file__).with_name("django_process.py")), location, "20"]
-    adding = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
         for process in adding:
             assert process.stdout.readline() == "ready\n"
         for process in adding:
             process.stdin.write("go\n")
             process.stdin.flush()
+        yield adding
         for process in adding:
             process.communicate(timeout=60)
         assert [process.returncode for process in adding] == [0, 0, 0]
@@ -203,8 +234,45 @@ def test_processes_that_add_lose_nothing(tmp_path, monkeypatch):
         for process in adding:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(params=["disk", "service"])
+def shared(request, tmp_path, monkeypatch):
+    """A cache that processes share, and where it is."""
+    monkeypatch.setattr(backend, "_clients", {})
+    monkeypatch.setenv("HEADRACE_CACHE_TOKEN", TOKEN)
+    with contextlib.ExitStack() as stack:
+        if request.param == "disk":
+            location = f"disk://{tmp_path}"
+        else:
+            location = stack.enter_context(cache_process(tmp_path / "service")).url
+        options = {"BACKEND": "headrace.cache.django.CacheBackend", "LOCATION": location, "OPTIONS": {"timeout": 10}}
+        cache = CacheHandler({"default": options})["default"]
+        yield cache, location
+        cache.client.close()
+
+
+def test_processes_that_add_lose_nothing(shared):
+    cache, location = shared
+    cache.set("n", 0)
+    with added(location, 20):
+        pass
     assert cache.get("n") == 60
-    cache.client.close()
+
+
+def test_what_is_set_while_processes_add_is_not_lost(shared):
+    """A sum made of the number before would be below the million that was set last."""
+    cache, location = shared
+    cache.set("n", 0)
+    with added(location, 30) as adding:
+        million = 0
+        while any(process.poll() is None for process in adding) and million < 3000:
+            million += 1
+            cache.set("n", million * 1_000_000)
+            assert cache.get("n") // 1_000_000 == million
+    assert million > 3
+    assert cache.get("n") // 1_000_000 == million
+    assert cache.get("n") % 1_000_000 <= 90
 
 
 def test_many_at_once(cache):

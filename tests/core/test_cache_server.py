@@ -402,6 +402,25 @@ def test_a_lease_is_kept_in_a_batch(cache):
     assert json.loads(cache.ask("POST", "/batch", body=lost).body)["status"] == 409
 
 
+def test_a_value_is_stored_in_place_of_the_one_that_was_read(cache):
+    cache.put("a", b"1")
+    etag = cache.get("a")["etag"]
+    assert cache.put("a", b"2", f"If-Match: {etag}").status == 204
+    late = cache.put("a", b"3", f"If-Match: {etag}")
+    assert (late.status, told(late)["error"]) == (412, "precondition_failed")
+    assert cache.get("a").body == b"2"
+    etag = cache.get("a")["etag"]
+    cache.put("a", b"2")
+    assert cache.put("a", b"3", f"If-Match: {etag}").status == 412, "it was set, if to the same"
+    etag = cache.get("a")["etag"]
+    cache.ask("POST", "/invalidate?key=a")
+    assert cache.put("a", b"3", f"If-Match: {etag}").status == 412
+    assert cache.get("a").status == 404
+    for condition in ("*", 'W/"0000000000000001"', '"1"', f"{etag}, {etag}"):
+        refused = cache.put("a", b"3", f"If-Match: {condition}")
+        assert (refused.status, "If-Match" in told(refused)["message"]) == (400, True)
+
+
 def test_tags_are_told_to_who_asks_for_them(cache):
     cache.put("a", b"value", "Cache-Tags: posts, 50%, \xfc", "Surrogate-Key: post:3")
     cache.put("b", b"value")

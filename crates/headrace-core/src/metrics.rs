@@ -138,6 +138,7 @@ pub enum Refused {
     RequestTimeout,
     Conflict,
     LeaseLost,
+    PreconditionFailed,
     ContentTooLarge,
     UriTooLong,
     UnsupportedCoding,
@@ -158,7 +159,7 @@ pub enum Refused {
 
 impl Refused {
     /// Each with its code and status, in the order of their definition.
-    pub const ALL: [(Self, &'static str, u16); 23] = [
+    pub const ALL: [(Self, &'static str, u16); 24] = [
         (Self::BadRequest, "bad_request", 400),
         (Self::Unauthorized, "unauthorized", 401),
         (Self::Forbidden, "forbidden", 403),
@@ -166,6 +167,7 @@ impl Refused {
         (Self::RequestTimeout, "request_timeout", 408),
         (Self::Conflict, "conflict", 409),
         (Self::LeaseLost, "lease_lost", 409),
+        (Self::PreconditionFailed, "precondition_failed", 412),
         (Self::ContentTooLarge, "content_too_large", 413),
         (Self::UriTooLong, "uri_too_long", 414),
         (Self::UnsupportedCoding, "unsupported_content_coding", 415),

@@ -42,7 +42,7 @@ fn error(failure: &Failure) -> PyErr {
 fn told(py: Python<'_>, kind: &Kind, answer: Answer) -> PyResult<Py<PyAny>> {
     match kind {
         Kind::Get => found(py, answer).into_py_any(py),
-        Kind::Set => (answer.status != 409).into_py_any(py),
+        Kind::Set => (!matches!(answer.status, 409 | 412)).into_py_any(py),
         Kind::Delete => (answer.status != 404).into_py_any(py),
         Kind::Invalidate => answer.invalidated().into_py_any(py),
         Kind::Lease(_) => {
@@ -152,7 +152,7 @@ impl CacheClient {
         self.call(py, &Kind::GetMany(keys), &Call::Batch(&body))
     }
 
-    #[pyo3(signature = (key, value, ttl, stale, tags, lease, /))]
+    #[pyo3(signature = (key, value, ttl, stale, tags, lease, over, /))]
     #[expect(clippy::too_many_arguments, reason = "they are named where Python calls")]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
     fn set(
@@ -164,6 +164,7 @@ impl CacheClient {
         stale: f64,
         tags: Vec<String>,
         lease: Option<&str>,
+        over: Option<u64>,
     ) -> PyResult<Py<PyAny>> {
         let (life, tags) = (life(ttl, stale)?, &texts(&tags)[..]);
         let call = Call::Set {
@@ -172,6 +173,7 @@ impl CacheClient {
             life,
             tags,
             lease,
+            over,
         };
         self.call(py, &Kind::Set, &call)
     }
@@ -281,7 +283,7 @@ impl CacheFlow {
         self.submit(future, Kind::GetMany(keys), &Call::Batch(&body))
     }
 
-    #[pyo3(signature = (future, key, value, ttl, stale, tags, lease, /))]
+    #[pyo3(signature = (future, key, value, ttl, stale, tags, lease, over, /))]
     #[expect(clippy::too_many_arguments, reason = "they are named where Python calls")]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
     fn set(
@@ -293,6 +295,7 @@ impl CacheFlow {
         stale: f64,
         tags: Vec<String>,
         lease: Option<&str>,
+        over: Option<u64>,
     ) -> PyResult<()> {
         let (life, tags) = (life(ttl, stale)?, &texts(&tags)[..]);
         let call = Call::Set {
@@ -301,6 +304,7 @@ impl CacheFlow {
             life,
             tags,
             lease,
+            over,
         };
         self.submit(future, Kind::Set, &call)
     }

@@ -44,8 +44,8 @@ impl Store {
         Ok(hit.map(|hit| found(key.py(), &hit)))
     }
 
-    #[pyo3(signature = (key, value, fresh, stale = 0.0, tags = Vec::new(), *, lease = 0, meta = b"".as_slice()),
-        text_signature = "($self, key, value, fresh, stale=0.0, tags=(), *, lease=0, meta=b\"\")")]
+    #[pyo3(signature = (key, value, fresh, stale = 0.0, tags = Vec::new(), *, lease = 0, over = None, meta = b"".as_slice()),
+        text_signature = "($self, key, value, fresh, stale=0.0, tags=(), *, lease=0, over=None, meta=b\"\")")]
     #[expect(clippy::too_many_arguments, reason = "most of them are left out in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
     fn set(
@@ -56,6 +56,7 @@ impl Store {
         stale: f64,
         tags: Vec<String>,
         lease: u64,
+        over: Option<u64>,
         meta: &[u8],
     ) -> PyResult<bool> {
         let tags: Vec<&[u8]> = tags.iter().map(String::as_bytes).collect();
@@ -69,6 +70,7 @@ impl Store {
             },
             tags: &tags,
             lease: (lease != 0).then_some(lease),
+            over,
             ..New::default()
         };
         match self.inner.set(new) {

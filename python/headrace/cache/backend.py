@@ -23,6 +23,7 @@ class Found(NamedTuple):
     stale_for: float  # how much longer it may be used while it is renewed, after `fresh_for`
     source: Source
     tags: Sequence[str] | None = None  # told only by what is asked for the sake of copies
+    version: int | None = None  # another one each time that it is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,13 @@ class Backend(Protocol):
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
-        """Keeps a value. False: the lease was lost, by time or by an invalidation since, and nothing was stored."""
+        """Keeps a value. False: nothing was stored.
+
+        Either the lease was lost, by time or by an invalidation since; or what is fresh under the key is no longer
+        what was found, `over`. That is how a value is changed by who has read it before, and nobody's change is lost.
+        """
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """Keeps several values with the same lifetime and tags."""
@@ -108,6 +114,7 @@ class Backend(Protocol):
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
 

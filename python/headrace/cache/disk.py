@@ -113,10 +113,13 @@ class DiskBackend(Blocking):
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
         with self._transaction() as database:
             if lease is not None and not self._may_store(database, lease, key, tags):
+                return False
+            if over is not None and not self._is_there(database, key, over):
                 return False
             self._store(database, key, value, ttl, stale, tags)
             return True
@@ -181,7 +184,12 @@ class DiskBackend(Blocking):
         if row is None:
             return None
         value, since, fresh, gone = row
-        return Found(value, max(0.0, now - since), max(0.0, fresh - now), gone - max(fresh, now), "disk")
+        times = max(0.0, now - since), max(0.0, fresh - now), gone - max(fresh, now)
+        return Found(value, *times, "disk", version=round(since * 1e9))
+
+    def _is_there(self, database: sqlite3.Connection, key: str, over: Found) -> bool:
+        found = self._found(database, key)
+        return found is not None and found.fresh_for > 0 and found.version == over.version
 
     def _may_store(self, database: sqlite3.Connection, lease: Lease, key: str, tags: Sequence[str]) -> bool:
         mine = (lease.key, lease.id)

@@ -22,8 +22,8 @@ from headrace.cache.cache import Cache
 from headrace.cache.errors import SerializeError
 
 FOREVER: Final = 10 * 365 * 86400.0  # seconds for Django's timeout of None
-SECONDS: Final = 5.0  # for how long `add` has the right to a key, and `incr` its turn
-TURN: Final = "turn "  # before a key: what `incr` has the lease of. No key of Django's has blanks
+SECONDS: Final = 5.0  # for how long `add` has the right to a key
+TRIES: Final = 1000  # of an addition; each that comes to nothing is somebody else's that came to something
 
 _clients: Final[dict[str, Cache]] = {}
 _lock: Final = threading.Lock()
@@ -106,30 +106,32 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number
         """Adds to a value and keeps its lifetime.
 
-        Of all processes that add to it, one does at a time, so each addition counts; what is `set` meanwhile may be
-        lost. Raises ValueError where there is no value.
+        The sum is stored only in place of what it was made of, else made anew: of all processes that add and set,
+        nobody's addition and nobody's `set` is lost. Raises ValueError where there is no value.
         """
         name, store = self._key(key, version), self.client.backend
-        turn = store.lease(TURN + name, seconds=SECONDS, wait=SECONDS)
-        try:
+        found, value = self._counted(key, store.get(name), delta)
+        for _ in range(TRIES):
+            if store.set(name, self.client.serializer.dumps(value), ttl=found.fresh_for, over=found):
+                return value
+            before = found
             found, value = self._counted(key, store.get(name), delta)
-            store.set(name, self.client.serializer.dumps(value), ttl=found.fresh_for)
-        finally:
-            if isinstance(turn, Lease):
-                store.give_up(turn)
-        return value
+            if _is_same(before, found):
+                return value  # the cache does not take it
+        raise ValueError(f"Key '{key}' is set all the time: nothing could be added to it")
 
     async def aincr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number
         """As `incr`."""
         name, store = self._key(key, version), self.client.backend
-        turn = await store.alease(TURN + name, seconds=SECONDS, wait=SECONDS)
-        try:
+        found, value = self._counted(key, await store.aget(name), delta)
+        for _ in range(TRIES):
+            if await store.aset(name, self.client.serializer.dumps(value), ttl=found.fresh_for, over=found):
+                return value
+            before = found
             found, value = self._counted(key, await store.aget(name), delta)
-            await store.aset(name, self.client.serializer.dumps(value), ttl=found.fresh_for)
-        finally:
-            if isinstance(turn, Lease):
-                await store.agive_up(turn)
-        return value
+            if _is_same(before, found):
+                return value  # the cache does not take it
+        raise ValueError(f"Key '{key}' is set all the time: nothing could be added to it")
 
     async def adecr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number
         """As `decr`."""
@@ -248,6 +250,10 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
         if found is None or value is _MISSING:
             raise ValueError(f"Key '{key}' not found")
         return found, value + delta
+
+
+def _is_same(found: Found, other: Found) -> bool:
+    return (found.value, found.version) == (other.value, other.version)
 
 
 def _client(location: str | Sequence[str], options: dict[str, Any]) -> Cache:

@@ -27,7 +27,7 @@ class Counts:
     sets: int = 0
     invalidations: int = 0
     leases: int = 0  # granted
-    lost: int = 0  # sets whose lease was lost
+    lost: int = 0  # sets whose lease was lost, or what they were to replace
     failures: int = 0  # calls that the cache was away for, or did not let in
     refused: int = 0  # values and calls that the cache does not take
     unreadable: int = 0  # values that the serializer has not written
@@ -98,11 +98,12 @@ class Guarded:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`; False where it fails."""
         try:
             return self._was_set(
-                self._backend.set(self._prefix + key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+                self._backend.set(self._prefix + key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
             )
         except FAILURES as error:
             return self._failed(error, instead=False)
@@ -116,11 +117,14 @@ class Guarded:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
         try:
             return self._was_set(
-                await self._backend.aset(self._prefix + key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+                await self._backend.aset(
+                    self._prefix + key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over
+                )
             )
         except FAILURES as error:
             return self._failed(error, instead=False)

@@ -46,7 +46,7 @@ class MemoryBackend:
     def get(self, key: str) -> Found | None:
         """As `Backend.get`."""
         hit = self._store.get(key)
-        return None if hit is None else Found(hit[0], hit[1], hit[2], hit[3], "memory")
+        return None if hit is None else _found(hit)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Found]:
         """As `Backend.get_many`."""
@@ -62,10 +62,19 @@ class MemoryBackend:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
         try:
-            return self._store.set(key, value, ttl, stale, tags, lease=int(lease.id) if lease else 0)
+            return self._store.set(
+                key,
+                value,
+                ttl,
+                stale,
+                tags,
+                lease=int(lease.id) if lease else 0,
+                over=over.version if over else None,
+            )
         except ValueError as error:
             raise RefusedError(f"{key!r}: {error}") from error
         finally:
@@ -87,7 +96,7 @@ class MemoryBackend:
 
     def _lease(self, key: str, seconds: float) -> Found | Lease | None:
         hit, lease = self._store.lease(key, seconds)
-        found = None if hit is None else Found(hit[0], hit[1], hit[2], hit[3], "memory")
+        found = None if hit is None else _found(hit)
         return Lease(key, lease, found) if lease else found
 
     def give_up(self, lease: Lease) -> None:
@@ -137,9 +146,10 @@ class MemoryBackend:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
-        return self.set(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+        return self.set(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
 
     async def aset_many(
         self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()
@@ -179,6 +189,11 @@ class MemoryBackend:
     async def aclose(self) -> None:
         """As `close`."""
         self.close()
+
+
+def _found(hit: tuple[bytes, float, float, float, int]) -> Found:
+    # What `Found(...)` does, in half the time.
+    return tuple.__new__(Found, (hit[0], hit[1], hit[2], hit[3], "memory", None, hit[4]))
 
 
 def _leave_all() -> None:

@@ -24,7 +24,7 @@ from headrace import _core
 from headrace.cache.backend import Backend, Found, Lease
 from headrace.cache.following import Follower
 
-AGE: Final = struct.Struct("<d")  # the age a value had when it came, before the value itself
+HEAD: Final = struct.Struct("<dQ")  # the age a value had when it came and its version, before the value itself
 FETCH: Final = 30.0  # seconds that a get may be on its way and still store what it got
 
 Following = Callable[[Callable[[dict[str, object]], None], Callable[[], None]], Follower]
@@ -85,11 +85,12 @@ class Near:
         hit = self._store.get(key)
         if hit is None:
             return None
-        kept, age, fresh_for, stale_for, _ = hit
+        kept, since, fresh_for, stale_for, _ = hit
         if fresh_for <= 0:
             return None
         # What `Found(...)` does, in half the time.
-        return tuple.__new__(Found, (kept[8:], AGE.unpack_from(kept)[0] + age, fresh_for, stale_for, "near", None))
+        age, version = HEAD.unpack_from(kept)
+        return tuple.__new__(Found, (kept[HEAD.size :], age + since, fresh_for, stale_for, "near", None, version))
 
     def _keep(self, key: str, found: object, lease: int) -> None:
         """Keeps what was fetched under a lease of the store, if that still holds."""
@@ -98,7 +99,7 @@ class Near:
         if not isinstance(found, Found) or found.fresh_for <= 0 or found.tags is None:
             self._store.give_up(key, lease)
             return
-        kept = AGE.pack(found.age) + found.value
+        kept = HEAD.pack(found.age, found.version or 0) + found.value
         try:
             self._store.set(key, kept, found.fresh_for, found.stale_for, found.tags, lease=lease)
         except ValueError:  # too large to be near
@@ -172,11 +173,12 @@ class Near:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
         self._store.remove(key)
         try:
-            return self._far.set(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+            return self._far.set(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
         finally:
             self._store.remove(key)
 
@@ -189,11 +191,12 @@ class Near:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
         self._store.remove(key)
         try:
-            return await self._far.aset(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+            return await self._far.aset(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
         finally:
             self._store.remove(key)
 

@@ -51,7 +51,8 @@ local function soften(key)
 end
 """
 
-# ARGV: key, value, ttl, stale, tags as JSON, lease or ''. 0 where the lease was lost.
+# ARGV: key, value, ttl, stale, tags as JSON, lease or '', and perhaps the version in whose place it is stored. 0 where
+# the lease was lost, or that version is no longer there and fresh.
 SET: Final = (
     DROP
     + """
@@ -69,9 +70,14 @@ if lease ~= '' then
         if string.sub(key, 1, #prefix) == prefix then return 0 end
     end
 end
-drop(key)
 local entry, life = 'headrace:e:' .. key, ARGV[3] + ARGV[4]
-redis.call('HSET', entry, 'value', ARGV[2], 'life', life, 'stale', ARGV[4], 'tags', ARGV[5])
+if ARGV[7] then
+    local known = redis.call('HMGET', entry, 'version', 'stale')
+    if known[1] ~= ARGV[7] or redis.call('PTTL', entry) <= tonumber(known[2]) then return 0 end
+end
+drop(key)
+local version = redis.call('INCR', 'headrace:versions')
+redis.call('HSET', entry, 'value', ARGV[2], 'life', life, 'stale', ARGV[4], 'tags', ARGV[5], 'version', version)
 redis.call('PEXPIRE', entry, life)
 for _, tag in ipairs(tags) do
     local set = 'headrace:t:' .. tag
@@ -162,7 +168,7 @@ class RedisBackend(Blocking):
         with self._asking():
             pipeline = self._client.pipeline(transaction=False)
             for key in keys:
-                pipeline.hmget(f"{NAME}e:{key}", "value", "life", "stale")
+                pipeline.hmget(f"{NAME}e:{key}", "value", "life", "stale", "version")
                 pipeline.pttl(f"{NAME}e:{key}")
             answers = pipeline.execute()
         found = zip(keys, answers[::2], answers[1::2], strict=True)
@@ -177,10 +183,12 @@ class RedisBackend(Blocking):
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
         with self._asking():
-            return bool(self._set(args=_new(key, value, ttl, stale, tags, lease)))
+            condition = [str(over.version)] if over else []
+            return bool(self._set(args=[*_new(key, value, ttl, stale, tags, lease), *condition]))
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """As `Backend.set_many`."""
@@ -264,10 +272,11 @@ def _new(
 
 
 def _found(known: Sequence[bytes], left: int) -> Found:
-    value, life, stale = known
+    value, life, stale, version = known
     fresh = left - int(stale)
     age, fresh_for = float(life) - left, max(0, fresh)
-    return Found(value, max(0.0, age) / 1000, fresh_for / 1000, min(left, int(stale)) / 1000, "redis")
+    times = max(0.0, age) / 1000, fresh_for / 1000, min(left, int(stale)) / 1000
+    return Found(value, *times, "redis", version=int(version) if version else None)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -88,9 +88,10 @@ class Remote:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
-        return self._asked(self._client.set, key, value, ttl, stale, tags, str(lease.id) if lease else None)
+        return self._asked(self._client.set, key, value, ttl, stale, tags, *_conditions(lease, over))
 
     async def aset(
         self,
@@ -101,9 +102,10 @@ class Remote:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
-        return bool(await self._aasked("set", key, value, ttl, stale, tags, str(lease.id) if lease else None))
+        return bool(await self._aasked("set", key, value, ttl, stale, tags, *_conditions(lease, over)))
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """As `Backend.set_many`. Raises `RefusedError` when some were refused; the others are stored."""
@@ -224,11 +226,15 @@ class Remote:
 
 def _found(hit: Hit | None) -> Found | None:
     # What `Found(...)` does, in half the time.
-    return None if hit is None else tuple.__new__(Found, (hit[0], hit[1], hit[2], hit[3], "service", hit[5]))
+    return None if hit is None else tuple.__new__(Found, (hit[0], hit[1], hit[2], hit[3], "service", hit[5], hit[4]))
 
 
 def _all_found(hits: Mapping[str, Hit]) -> dict[str, Found]:
-    return {key: Found(hit[0], hit[1], hit[2], hit[3], "service", hit[5]) for key, hit in hits.items()}
+    return {key: Found(hit[0], hit[1], hit[2], hit[3], "service", hit[5], hit[4]) for key, hit in hits.items()}
+
+
+def _conditions(lease: Lease | None, over: Found | None) -> tuple[str | None, int | None]:
+    return str(lease.id) if lease else None, over.version if over else None
 
 
 def _leased(key: str, hit: Hit | None, lease: str | None) -> Found | Lease | None:

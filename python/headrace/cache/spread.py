@@ -49,9 +49,10 @@ class Spread:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
-        return self._of(key).set(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+        return self._of(key).set(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
 
     async def aset(
         self,
@@ -62,9 +63,10 @@ class Spread:
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
-        return await self._of(key).aset(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+        return await self._of(key).aset(key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """As `Backend.set_many`. Every server gets its share, whatever becomes of the others'."""

@@ -35,6 +35,7 @@ class Blocking(ABC):
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `Backend.set`."""
 
@@ -92,9 +93,10 @@ class Blocking(ABC):
         stale: float = 0,
         tags: Sequence[str] = (),
         lease: Lease | None = None,
+        over: Found | None = None,
     ) -> bool:
         """As `set`."""
-        return await asyncio.to_thread(self.set, key, value, ttl=ttl, stale=stale, tags=tags, lease=lease)
+        return await asyncio.to_thread(self.set, key, value, ttl=ttl, stale=stale, tags=tags, lease=lease, over=over)
 
     async def aset_many(
         self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()

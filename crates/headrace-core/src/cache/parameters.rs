@@ -150,6 +150,15 @@ pub(super) fn lease(text: &[u8]) -> Result<u64, Bad> {
     number.ok_or_else(|| bad("a lease is the number that the field Lease told"))
 }
 
+/// The version of which `If-Match` has the entity tag. A list of them and `*` are not among what is ours to compare.
+pub(super) fn version(field: &[u8]) -> Result<u64, Bad> {
+    let digits = field.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\""));
+    let digits = digits.filter(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit));
+    let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    let number = text.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.ok_or_else(|| bad("If-Match is the ETag that a value came with"))
+}
+
 /// Whether `If-None-Match` has this entity tag, compared weakly (RFC 9110, 13.1.2).
 pub(super) fn has_tag(field: &[u8], etag: &[u8]) -> bool {
     elements(field).any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
@@ -363,6 +372,21 @@ mod tests {
         let many = "t,".repeat(MAX_TAGS + 1);
         assert!(tags([(&b"cache-tags"[..], many.as_bytes())].into_iter()).is_err());
         assert!(check_tags(&[&[b'x'; MAX_TAG + 1]]).is_err());
+    }
+
+    #[test]
+    fn a_version_is_an_entity_tag_of_ours() {
+        assert_eq!(version(b"\"000000000000001f\""), Ok(31));
+        for field in [
+            "",
+            "*",
+            "\"1f\"",
+            "W/\"000000000000001f\"",
+            "\"+00000000000001f\"",
+            "000000000000001f",
+        ] {
+            assert!(version(field.as_bytes()).is_err(), "{field}");
+        }
     }
 
     #[test]

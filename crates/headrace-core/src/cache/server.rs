@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET`, `HEAD /?key=K` | 200 with the value, 304 where the client has it, 404; `with_tags=1` tells its tags |
 //! | `GET /?key=K&lease=SECONDS&wait=SECONDS` | the value, or for one caller at a time the right to compute it (`Lease`) |
-//! | `PUT`, `POST /?key=K` | 204; 409 where the lease was lost |
+//! | `PUT`, `POST /?key=K` | 204; 409 where the lease was lost, 412 where `If-Match` no longer does |
 //! | `DELETE /?key=K` | 204, 404 |
 //! | `POST`, `GET /invalidate?key=K`, `tag=T` or `prefix=P` | 200 with how many |
 //! | `DELETE /lease?key=K&id=ID` | 204 |

@@ -31,6 +31,7 @@ struct Given {
     life: Lifetime,
     tags: Vec<Vec<u8>>,
     lease: Option<u64>,
+    over: Option<u64>,
 }
 
 impl Server {
@@ -47,6 +48,7 @@ impl Server {
             life: given.life,
             tags: &tags,
             lease: given.lease,
+            over: given.over,
             ..New::default()
         });
         self.thread.buffers.give(body);
@@ -56,6 +58,10 @@ impl Server {
                 Ok(())
             }
             Stored::TooLarge => Err(too_large(most)),
+            Stored::LeaseLost if given.over.is_some() => Err(refuse(
+                Refused::PreconditionFailed,
+                "Another value is there by now, or none that is fresh; nothing was stored.",
+            )),
             Stored::LeaseLost => Err(refuse(
                 Refused::LeaseLost,
                 "The lease ran out, or what it is for was invalidated since; nothing was stored.",
@@ -64,7 +70,10 @@ impl Server {
     }
 
     pub(super) async fn delete(&self, exchange: &mut impl Exchange) -> Result<(), Stop> {
-        without_conditions(exchange.request())?;
+        without(
+            exchange.request(),
+            &[b"if-match", b"if-none-match", b"if-unmodified-since"],
+        )?;
         let key = parameters::key(exchange.request().target()).map_err(misunderstood)?;
         if self.shared.store.remove(&key, false) {
             send_nothing(exchange).await;
@@ -174,7 +183,7 @@ impl Server {
 
 /// What a head says of the value that follows it.
 fn given(request: &Request) -> Result<Given, Stop> {
-    without_conditions(request)?;
+    without(request, &[b"if-none-match", b"if-unmodified-since"])?;
     let fields = request.fields();
     if fields
         .get(b"content-encoding")
@@ -206,16 +215,20 @@ fn given(request: &Request) -> Result<Given, Stop> {
             .map(parameters::lease)
             .transpose()
             .map_err(misunderstood)?,
+        over: fields
+            .get(b"if-match")
+            .map(parameters::version)
+            .transpose()
+            .map_err(misunderstood)?,
     })
 }
 
 /// A condition that is overlooked does harm (RFC 9110, 13.2.1).
-fn without_conditions(request: &Request) -> Result<(), Stop> {
-    let named = [&b"if-match"[..], b"if-none-match", b"if-unmodified-since"];
-    match named.iter().any(|name| request.fields().get(name).is_some()) {
+fn without(request: &Request, conditions: &[&[u8]]) -> Result<(), Stop> {
+    match conditions.iter().any(|name| request.fields().get(name).is_some()) {
         true => Err(refuse(
             Refused::BadRequest,
-            "Writing knows no conditions: leave If-Match and the others out, and use a lease.",
+            "There are no conditions here but the If-Match of a PUT: leave this one out, or use a lease.",
         )),
         false => Ok(()),
     }

@@ -29,6 +29,8 @@ pub enum Call<'a> {
         life: Life,
         tags: &'a [&'a str],
         lease: Option<&'a str>,
+        /// Only in place of this version.
+        over: Option<u64>,
     },
     Delete {
         key: &'a str,
@@ -136,7 +138,13 @@ impl<'a> Call<'a> {
     fn write_fields(&self, out: &mut String) -> Result<(), Failure> {
         match *self {
             Self::Get { .. } => out.push_str("cache-control: max-stale\r\n"),
-            Self::Set { life, tags, lease, .. } => {
+            Self::Set {
+                life,
+                tags,
+                lease,
+                over,
+                ..
+            } => {
                 let (fresh, stale) = (life.fresh.as_secs_f64(), life.stale.as_secs_f64());
                 let _ = write!(out, "cache-control: max-age={fresh}");
                 if stale > 0.0 {
@@ -146,6 +154,9 @@ impl<'a> Call<'a> {
                 write_tags(out, tags)?;
                 if let Some(lease) = lease {
                     let _ = write!(out, "lease: {lease}\r\n");
+                }
+                if let Some(version) = over {
+                    let _ = write!(out, "if-match: \"{version:016x}\"\r\n");
                 }
             }
             _ => {}
@@ -201,12 +212,13 @@ mod tests {
 
     #[test]
     fn calls_are_written_as_the_contract_has_them() {
-        let set = |tags, lease| Call::Set {
+        let set = |tags, lease, over| Call::Set {
             key: "k",
             value: b"mill",
             life: LIFE,
             tags,
             lease,
+            over,
         };
         let get = |with_tags| Call::Get {
             key: "post:3",
@@ -226,14 +238,19 @@ mod tests {
                 "cache-control: max-stale\r\n",
             ),
             (
-                set(&["a", "b c"], Some("7f")),
+                set(&["a", "b c"], Some("7f"), None),
                 "PUT /base/?key=k",
                 "cache-control: max-age=600.5\r\ncache-tags: a, b c\r\nlease: 7f\r\ncontent-length: 4\r\n",
             ),
             (
-                set(&[], None),
+                set(&[], None, None),
                 "PUT /base/?key=k",
                 "cache-control: max-age=600.5\r\ncontent-length: 4\r\n",
+            ),
+            (
+                set(&[], None, Some(31)),
+                "PUT /base/?key=k",
+                "cache-control: max-age=600.5\r\nif-match: \"000000000000001f\"\r\ncontent-length: 4\r\n",
             ),
             (
                 Call::Delete { key: "ü &?" },
@@ -271,6 +288,7 @@ mod tests {
                 life: LIFE,
                 tags: &[tag],
                 lease: None,
+                over: None,
             };
             assert!(matches!(head(&call), Err(Failure::Refused(_))), "{tag:?}");
         }

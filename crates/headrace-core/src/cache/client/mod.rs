@@ -118,7 +118,7 @@ impl CacheClient {
         })))
     }
 
-    /// The answer with a status below 400, or 404 and 409, which are answers too. Waits on this thread.
+    /// The answer with a status below 400, or 404, 409 and 412, which are answers too. Waits on this thread.
     pub fn call(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let started = Instant::now();
         self.0.admits(started)?;
@@ -165,15 +165,15 @@ impl Server {
 
 /// | status | is |
 /// |---|---|
-/// | 2xx, 404, 409 | an answer |
+/// | 2xx, 404, 409, 412 | an answer |
 /// | 401, 403 | denied |
 /// | 408, 429, 5xx, 3xx | an absence |
 /// | other 4xx | a refusal of this call |
 fn meaning(answer: Answer) -> Result<Answer, Failure> {
     match answer.status {
-        200..300 | 404 | 409 => Ok(answer),
+        200..300 | 404 | 409 | 412 => Ok(answer),
         401 | 403 => Err(Failure::Denied(words(&answer))),
-        400 | 402 | 405..=407 | 409..=428 | 430..500 => Err(Failure::Refused(words(&answer))),
+        400 | 402 | 405..=407 | 410..=411 | 413..=428 | 430..500 => Err(Failure::Refused(words(&answer))),
         _ => Err(Failure::Away(words(&answer))),
     }
 }
