@@ -159,7 +159,8 @@ impl<S: ClientStream> Connection<S> {
                     }
                     Ok(None) => {}
                     Err(refusal) => {
-                        self.refuse(refusal.into()).await;
+                        // Boxed, here and below, so that each head doesn't carry the room for a refusal.
+                        Box::pin(self.refuse(refusal.into())).await;
                         return false;
                     }
                 }
@@ -204,7 +205,7 @@ impl<S: ClientStream> Connection<S> {
                     Refused::RequestTimeout,
                     "The request's header fields took too long to arrive.",
                 );
-                self.refuse(slow).await;
+                Box::pin(self.refuse(slow)).await;
                 false
             }
             _ => self.leave(),

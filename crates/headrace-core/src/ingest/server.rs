@@ -1,24 +1,35 @@
 //! One request: refused before its body is read where that is possible, read, checked, appended, answered when it is safe.
 
-use std::{sync::Arc, time::Instant};
+use std::{io::Write, sync::Arc, time::Instant};
+
+use bytes::Bytes;
 
 use super::{
     Ingest,
     collection::{self, Collection},
-    options::{Ack, Options},
+    options::Ack,
 };
 use crate::{
     http::{
         coding::Coding,
         exchange::{Exchange, Handler},
         fields::Field,
-        reply::send_whole,
+        reply::send_shared,
     },
-    intake::{Local, one_line},
+    intake::{Local, Pending, one_line},
     journal::{Appended, Key, Record},
     metrics::Refused,
     service::{JSON, Stop, refuse, refuse_with},
 };
+
+/// Room for an answer: its words and three numbers of 20 digits at most.
+const ANSWER: usize = 128;
+
+/// A collection that was taken: `Err` has the numbers that it got when it came before.
+struct Taken {
+    payloads: usize,
+    stored: Result<Pending, Appended>,
+}
 
 /// What a client is told.
 struct Accepted {
@@ -51,9 +62,20 @@ impl Server {
     async fn accept(&self, exchange: &mut impl Exchange) -> Result<Accepted, Stop> {
         let (stream, coding) = self.admit(exchange)?;
         let body = self.local.read(exchange, coding).await?;
-        let accepted = self.store(exchange, stream, &body).await;
+        let taken = self.take(exchange, stream, &body);
         self.local.thread.buffers.give(body);
-        accepted
+        let Taken { payloads, stored } = taken?;
+        let numbers = match stored {
+            Ok(pending) if self.ingest.options.ack == Ack::Memory => pending.numbers,
+            Ok(pending) => pending.safe().await?,
+            Err(numbers) => numbers,
+        };
+        let ack = match self.ingest.options.ack {
+            // Boxed, so that the others don't carry the room for it.
+            Ack::Object => Box::pin(self.landed(exchange, numbers)).await?,
+            ack => ack,
+        };
+        Ok(Accepted { payloads, numbers, ack })
     }
 
     /// Whatever can be refused by the head alone.
@@ -70,7 +92,9 @@ impl Server {
         Ok((*stream, self.local.admit(exchange)?))
     }
 
-    async fn store(&self, exchange: &mut impl Exchange, stream: u16, body: &[u8]) -> Result<Accepted, Stop> {
+    /// Reads a body and appends what is in it. All that refers to the body is done with here, so that a request that waits
+    /// holds nothing of it.
+    fn take(&self, exchange: &impl Exchange, stream: u16, body: &[u8]) -> Result<Taken, Stop> {
         let collection = collection::parse(body).map_err(|why| refuse(Refused::BadRequest, why.to_string()))?;
         if !self.ingest.knows(&collection.token) {
             return Err(refuse(
@@ -79,21 +103,18 @@ impl Server {
             ));
         }
         let key = self.local.key(exchange, stream, &collection.token, body)?;
-        let numbers = match self.local.accepted_before(key.as_ref())? {
-            Some(numbers) => numbers,
-            None => self.append(stream, key, &collection, body).await?,
+        let stored = match self.local.accepted_before(key.as_ref())? {
+            Some(numbers) => Err(numbers),
+            None => Ok(self.append(stream, key, &collection, body)?),
         };
-        self.finish(exchange, collection.payloads.len(), numbers).await
+        Ok(Taken {
+            payloads: collection.payloads.len(),
+            stored,
+        })
     }
 
-    /// Appends `collection`, which was read from `body`, and waits until it is safe, where that is asked for.
-    async fn append(
-        &self,
-        stream: u16,
-        key: Option<Key>,
-        collection: &Collection<'_>,
-        body: &[u8],
-    ) -> Result<Appended, Stop> {
+    /// Appends `collection`, which was read from `body`.
+    fn append(&self, stream: u16, key: Option<Key>, collection: &Collection<'_>, body: &[u8]) -> Result<Pending, Stop> {
         let lines: Vec<_>;
         let payloads: Vec<&[u8]> = if memchr::memchr2(b'\n', b'\r', body).is_none() {
             collection.payloads.iter().map(|payload| payload.as_bytes()).collect()
@@ -106,30 +127,33 @@ impl Server {
             key,
             payloads: &payloads,
         };
-        self.local.append(record, self.ingest.options.ack != Ack::Memory).await
+        self.local.append(record)
     }
 
-    /// What is safe has landed, or its time is over.
-    async fn finish(&self, exchange: &mut impl Exchange, payloads: usize, numbers: Appended) -> Result<Accepted, Stop> {
-        let Options {
-            ack, landing_timeout, ..
-        } = self.ingest.options;
-        let ack = match ack {
-            Ack::Object if !self.local.await_landing(exchange, numbers, landing_timeout).await? => Ack::Disk,
-            ack => ack,
-        };
-        Ok(Accepted { payloads, numbers, ack })
+    /// Where `numbers` are once they have landed, or their time is over.
+    async fn landed(&self, exchange: &mut impl Exchange, numbers: Appended) -> Result<Ack, Stop> {
+        let longest = self.ingest.options.landing_timeout;
+        match self.local.await_landing(exchange, numbers, longest).await? {
+            true => Ok(Ack::Object),
+            false => Ok(Ack::Disk),
+        }
     }
 }
 
 async fn send_accepted(exchange: &mut impl Exchange, accepted: &Accepted) {
-    let Accepted { payloads, numbers, ack } = accepted;
+    let fields = [Field::new(b"Content-Type", JSON)];
+    send_shared(exchange, 200, fields.into_iter(), answer(accepted)).await;
+}
+
+fn answer(Accepted { payloads, numbers, ack }: &Accepted) -> Bytes {
     let (mut count, mut first, mut last) = (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
     let (first, last) = match payloads {
         0 => ("null", "null"),
         _ => (first.format(numbers.first), last.format(numbers.last)),
     };
-    let parts = [
+    let mut text = [0; ANSWER];
+    let mut rest = &mut text[..];
+    for part in [
         "{\"accepted\": ",
         count.format(*payloads),
         ", \"first\": ",
@@ -139,7 +163,10 @@ async fn send_accepted(exchange: &mut impl Exchange, accepted: &Accepted) {
         ", \"ack\": \"",
         ack.name(),
         "\"}\n",
-    ];
-    let fields = [Field::new(b"Content-Type", JSON)];
-    send_whole(exchange, 200, fields.into_iter(), parts.concat().as_bytes()).await;
+    ] {
+        // There is room for all.
+        let _ = rest.write_all(part.as_bytes());
+    }
+    let length = ANSWER - rest.len();
+    Bytes::copy_from_slice(&text[..length])
 }

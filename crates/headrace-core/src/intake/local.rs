@@ -16,7 +16,7 @@ use super::{
     flushing::Flushing,
     keys::{self, MAX_KEY, Seen},
     refusal::{not_kept, not_taken, too_large},
-    waiting::Waiting,
+    waiting::{Place, Waiting},
 };
 use crate::{
     engine::Thread,
@@ -35,6 +35,20 @@ pub struct Local {
     pub thread: Rc<Thread>,
     pub(super) waiting: Rc<Waiting>,
     pub(super) flushing: Rc<Flushing>,
+}
+
+/// What was appended and may not be safe yet.
+pub struct Pending {
+    pub numbers: Appended,
+    place: Place,
+}
+
+impl Pending {
+    /// Waits until it is safe.
+    pub async fn safe(self) -> Result<Appended, Stop> {
+        poll_fn(|cx| self.place.poll(cx)).await.map_err(not_kept)?;
+        Ok(self.numbers)
+    }
 }
 
 impl Local {
@@ -60,22 +74,10 @@ impl Local {
 
     /// The whole body, decoded. Give it back to the thread's buffers.
     pub async fn read(&self, exchange: &mut impl Exchange, coding: Coding) -> Result<BytesMut, Stop> {
-        let body = self.read_coded(exchange).await?;
-        let most = self.intake.options.max_length;
-        coding.decode(body, most).map_err(|error| match error {
-            CodingError::TooLarge => too_large(most),
-            CodingError::Malformed => refuse(
-                Refused::BadRequest,
-                "The body is not what Content-Encoding says, or is cut off.",
-            ),
-        })
-    }
-
-    async fn read_coded(&self, exchange: &mut impl Exchange) -> Result<BytesMut, Stop> {
         let most = self.intake.options.max_length;
         let mut body = self.thread.buffers.take();
         match self.intake.room.read(exchange, &mut body, most).await {
-            Ok(()) => Ok(body),
+            Ok(()) => decoded(body, coding, most),
             Err(Unread::TooLarge) => Err(too_large(most)),
             Err(Unread::Stop(stop)) => Err(stop),
         }
@@ -112,8 +114,8 @@ impl Local {
         }
     }
 
-    /// Appends, and waits until it is safe where `safely`.
-    pub async fn append(&self, record: Record<'_>, safely: bool) -> Result<Appended, Stop> {
+    /// Appends; what it answers waits until that is safe.
+    pub fn append(&self, record: Record<'_>) -> Result<Pending, Stop> {
         let key = record.key;
         let (place, told) = self.waiting.place();
         let completion = match key {
@@ -134,10 +136,7 @@ impl Local {
         if let Some(key) = &key {
             self.intake.keys.number(key, numbers);
         }
-        if safely {
-            poll_fn(|cx| place.poll(cx)).await.map_err(not_kept)?;
-        }
-        Ok(numbers)
+        Ok(Pending { numbers, place })
     }
 
     /// Waits for so long until `numbers` have landed; whether they have.
@@ -166,8 +165,19 @@ impl Local {
         if let Err(Stop::Refuse(refusal)) = outcome {
             self.thread.counters().refuse(refusal.why);
             let wait = self.intake.retry_after.load(Ordering::Relaxed);
-            refusal.send(exchange, wait).await;
+            // Boxed, so that requests that are accepted don't carry the room for it.
+            Box::pin(refusal.send(exchange, wait)).await;
         }
         self.thread.counters().latency.record(began.elapsed());
     }
+}
+
+fn decoded(body: BytesMut, coding: Coding, most: usize) -> Result<BytesMut, Stop> {
+    coding.decode(body, most).map_err(|error| match error {
+        CodingError::TooLarge => too_large(most),
+        CodingError::Malformed => refuse(
+            Refused::BadRequest,
+            "The body is not what Content-Encoding says, or is cut off.",
+        ),
+    })
 }

@@ -36,7 +36,7 @@ use self::{
     waiting::{Inbox, Waiting},
 };
 pub use self::{
-    local::Local,
+    local::{Local, Pending},
     options::Options,
     scan::{MAX_DEPTH, Scan, is_clean},
     text::{is_too_deep, one_line, sound, unescape},

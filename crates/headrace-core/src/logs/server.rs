@@ -30,7 +30,7 @@ use crate::{
         fields::Field,
         reply::send_whole,
     },
-    intake::{Intake, Local},
+    intake::{Intake, Local, Pending},
     journal::{Journal, Record},
     listener::Source,
     metrics::Refused,
@@ -157,9 +157,12 @@ impl Server {
         }
         let coding = self.local.admit(exchange)?;
         let body = self.local.read(exchange, coding).await?;
-        let taken = self.take(exchange, form, &body).await;
+        let taken = self.take(exchange, form, &body);
         self.local.thread.buffers.give(body);
-        let batch = taken?;
+        let (batch, pending) = taken?;
+        if let Some(pending) = pending {
+            pending.safe().await?;
+        }
         if batch.accepted() == 0 && batch.refused() > 0 {
             self.local.thread.counters().refuse(Refused::BadRequest);
         }
@@ -168,15 +171,16 @@ impl Server {
         Ok(())
     }
 
-    /// Reads the entries of a body, and stores those that are some.
-    async fn take(&self, exchange: &mut impl Exchange, form: Form, body: &[u8]) -> Result<Batch, Stop> {
+    /// Reads the entries of a body, and stores those that are some, unless they came before.
+    fn take(&self, exchange: &impl Exchange, form: Form, body: &[u8]) -> Result<(Batch, Option<Pending>), Stop> {
         let mut batch = self.begin();
         form.read(body, &mut batch)
             .map_err(|why| refuse(Refused::BadRequest, why))?;
-        if batch.accepted() > 0 {
-            self.store(exchange, form, body, &batch).await?;
-        }
-        Ok(batch)
+        let pending = match batch.accepted() {
+            0 => None,
+            _ => self.store(exchange, form, body, &batch)?,
+        };
+        Ok((batch, pending))
     }
 
     /// A batch for a body that has just come.
@@ -196,17 +200,17 @@ impl Server {
         }
     }
 
-    async fn store(&self, exchange: &mut impl Exchange, form: Form, body: &[u8], batch: &Batch) -> Result<(), Stop> {
+    fn store(&self, exchange: &impl Exchange, form: Form, body: &[u8], batch: &Batch) -> Result<Option<Pending>, Stop> {
         let key = self.local.key(exchange, form as u16, "", body)?;
-        if self.local.accepted_before(key.as_ref())?.is_none() {
-            let record = Record {
-                stream: STREAM,
-                key,
-                payloads: &batch.entries(),
-            };
-            self.local.append(record, true).await?;
+        if self.local.accepted_before(key.as_ref())?.is_some() {
+            return Ok(None);
         }
-        Ok(())
+        let record = Record {
+            stream: STREAM,
+            key,
+            payloads: &batch.entries(),
+        };
+        self.local.append(record).map(Some)
     }
 }
 

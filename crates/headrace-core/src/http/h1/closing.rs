@@ -33,7 +33,7 @@ impl<S: ClientStream> Connection<S> {
         if !self.keep_alive || self.expecting {
             return false;
         }
-        if !self.decoder.is_done() && !self.drain_body().await {
+        if !self.decoder.is_done() && !Box::pin(self.drain_body()).await {
             return false;
         }
         spare::give(std::mem::take(&mut self.request));
