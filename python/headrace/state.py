@@ -76,6 +76,19 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
         draft.unlink(missing_ok=True)
 
 
+def check_replaceable(path: Path, what: str) -> None:
+    """Raises `UsageError` where `path` is a folder, a device or a link, which no file may be renamed to, or away from.
+
+    Example: `check_replaceable(Path("/dev/null"), "the snapshot")` raises.
+    """
+    try:
+        kind = path.lstat().st_mode
+    except OSError:
+        return  # what uses it says why
+    if not stat.S_ISREG(kind):
+        raise UsageError(f"{what} {path} is no regular file", hint="name one, or one that is not there yet")
+
+
 def reason(error: Exception) -> str:
     """What the system said, in its own words and without the number."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

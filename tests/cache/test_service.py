@@ -1,12 +1,13 @@
 """`headrace cache` as a process: its ports, its token, its life."""
 
 import signal
+from pathlib import Path
 
 import httpx
 import pytest
 
 from headrace import Cache
-from tests.processes import until
+from tests.processes import run, until
 
 from .service_process import cache
 
@@ -132,3 +133,19 @@ def test_a_damaged_snapshot_is_set_aside(tmp_path):
         assert service.get("a").status_code == 404
         assert "damaged" in service.log()
     assert (tmp_path / "snapshot.damaged").read_bytes() == b"nonsense"
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "why"),
+    [
+        ("/dev/full", "the snapshot /dev/full is no regular file; name one"),
+        ("/", "the snapshot / is no regular file"),
+        ("/proc/nowhere/snapshot", "no snapshot can be written to /proc/nowhere: No such file or directory"),
+    ],
+)
+def test_a_snapshot_that_cannot_be_written_is_told_at_the_start(tmp_path, snapshot, why):
+    done = run("cache", "--snapshot", snapshot, "--state", "state", "--address", "127.0.0.1:0", folder=tmp_path)
+    assert done.returncode in (1, 2)
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Path("/dev/full").is_char_device()

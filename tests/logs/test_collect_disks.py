@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.ingest.oracle.disk import small_disk
-from tests.processes import until
+from tests.processes import run, until
 
 from .collector_process import Collector, collector, entry, lines, settled
 
@@ -100,3 +100,12 @@ def test_a_disk_that_may_not_be_written_is_borne_and_a_stop_amid_it_ends(tmp_pat
         service.until_written(accepted + 1)
         assert service.stop() == 0
     assert len(settled(tmp_path)) == accepted + 1
+
+
+@pytest.mark.parametrize("file", ["/dev/full", "/", "link"])
+def test_what_cannot_be_renamed_away_is_no_log(tmp_path, file):
+    (tmp_path / "link").symlink_to("elsewhere")
+    done = run("logs", "collect", "--file", file, "--state", "state", "--address", "127.0.0.1:0", folder=tmp_path)
+    assert done.returncode == 2
+    assert "is no regular file" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -7,10 +7,12 @@ from headrace.errors import UsageError
 from headrace.logs.archive import Policy
 from headrace.service.access import is_local
 from headrace.settings import LogsSettings
+from headrace.state import check_replaceable
 
 
 def open_file(settings: LogsSettings, journal: _core.Journal, folder: Path) -> _core.LogFile:
     """The file, and the thread that writes it. Raises `UsageError`; `JournalError` for an unreadable checkpoint."""
+    check_replaceable(settings.file, "the log")
     try:
         return _core.LogFile(
             journal,
