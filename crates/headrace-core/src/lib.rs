@@ -3,7 +3,7 @@
 //!
 //! Reading order: `engine` (threads and their lives), `net` (sockets, TLS, time), `http` (heads, framing, the two
 //! protocol versions, the [`http::exchange::Exchange`] they offer to handlers), `listener` (where connections
-//! come in), `balancer` (the handler that passes
+//! come in), `compress` (codings of responses), `balancer` (the handler that passes
 //! requests on), `journal` (what must not be lost), `service` (what handlers share that
 //! answer by themselves), `intake` (how bodies get into a journal), `ingest` and `logs` (the handlers that do),
 //! `uploads` (payloads on their way to a store); `calendar`, `error`, `limits` and `metrics` are leaves.
@@ -12,6 +12,7 @@ pub mod balancer;
 pub mod cache;
 pub mod calendar;
 pub mod client;
+pub mod compress;
 pub mod edge;
 pub mod engine;
 pub mod error;
