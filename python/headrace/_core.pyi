@@ -292,6 +292,18 @@ class Counters:
         """Bytes of bodies that came out of the edge cache."""
 
     @property
+    def compressed(self) -> dict[str, int]:
+        """Responses that were compressed, by their content coding."""
+
+    @property
+    def compressed_in(self) -> int:
+        """Bytes of their bodies as they came from servers."""
+
+    @property
+    def compressed_out(self) -> int:
+        """What was left of them."""
+
+    @property
     def latency(self) -> Histogram:
         """From the request's head to the end of the response."""
 
@@ -359,10 +371,18 @@ class Route:
     """Requests for `host` (`""`: any) whose path is `path` or below it go to `service`. The first that fits counts.
 
     `max_body` bytes; 0 takes the balancer's. `cached`: responses may come from the edge cache (docs/cache.md).
+    `compressed`: they are compressed for clients that accept it (docs/balancer.md).
     """
 
     def __new__(
-        cls, service: str, *, host: str = "", path: str = "/", max_body: int = 0, cached: bool = False
+        cls,
+        service: str,
+        *,
+        host: str = "",
+        path: str = "/",
+        max_body: int = 0,
+        cached: bool = False,
+        compressed: bool = False,
     ) -> Route: ...
 
 @final

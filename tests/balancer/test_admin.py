@@ -38,6 +38,9 @@ class Counters:
     queued = 0
     upstream_connections = 3
     tunnels_open = 0
+    compressed = MappingProxyType({"zstd": 4, "br": 0, "gzip": 1})
+    compressed_in = 5000
+    compressed_out = 1000
     latency = Latency()
 
 

@@ -38,7 +38,41 @@ def test_the_route_of_everything_else_has_the_cache_where_the_setting_says_so(ti
     assert [rule.cached for rule in Planner([], 30, time.clock, cached=True).rules] == [True]
 
 
-@pytest.mark.parametrize("text", ["/a=b;", "/a=b;cached", "", "/api", "/api=", "=", "/a b=c", "/api=a/b", "/api==x"])
+@pytest.mark.parametrize(
+    ("text", "compressed"),
+    [("/a=b;compress", True), ("/a=b;no-compress", False), ("/a=b;cache;no-compress", False), ("/a=b;cache", None)],
+)
+@pytest.mark.parametrize("default", [True, False])
+def test_responses_of_a_route_are_compressed_where_it_or_the_setting_says_so(text, compressed, default):
+    assert parse_rule(text, compressed=default).compressed == (default if compressed is None else compressed)
+
+
+def test_a_route_says_several_things_in_any_order():
+    for text in ("/a=b;cache;no-compress", "/a=b;no-compress;cache"):
+        assert parse_rule(text, compressed=True) == Rule("", "/a", "b", cached=True, compressed=False)
+
+
+def test_the_route_of_everything_else_is_compressed_where_the_setting_says_so(time):
+    assert [rule.compressed for rule in Planner([], 30, time.clock, compressed=True).rules] == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/a=b;",
+        "/a=b;cache;",
+        "/a=b;no-",
+        "/a=b;gzip",
+        "/a=b;cached",
+        "",
+        "/api",
+        "/api=",
+        "=",
+        "/a b=c",
+        "/api=a/b",
+        "/api==x",
+    ],
+)
 def test_a_route_that_makes_no_sense_is_refused(text):
     with pytest.raises(UsageError, match="route"):
         parse_rule(text)

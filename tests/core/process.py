@@ -19,7 +19,8 @@ BALANCER = textwrap.dedent(
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     engine = Engine(threads=1)
     balancer = Balancer(BalancerOptions(max_body=1 << 40))
-    balancer.publish(RoutingTable([Service("web", [Server("s0", sys.argv[1])])], [Route("web")]))
+    routes = [Route("web", compressed=sys.argv[3] == "1")]
+    balancer.publish(RoutingTable([Service("web", [Server("s0", sys.argv[1])])], routes))
     listener = engine.listen("127.0.0.1:0", balancer)
     print(listener.address, flush=True)
     sys.stdin.read()
@@ -70,9 +71,9 @@ class Process:
             self._process.communicate(timeout=PATIENCE)
 
 
-def balancer(server: str, *, files: int = 0) -> Process:
+def balancer(server: str, *, files: int = 0, compressed: bool = False) -> Process:
     """Balances to one server; `files` is its limit of open files, 0 leaves it."""
-    return Process(BALANCER, server, str(files))
+    return Process(BALANCER, server, str(files), str(int(compressed)))
 
 
 def ingest(folder: Path, certificate: tuple[str, str]) -> Process:

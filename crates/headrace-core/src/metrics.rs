@@ -222,6 +222,10 @@ pub struct ThreadCounters {
     pub cache_misses: Counter,
     pub cache_collapsed: Counter,
     pub cache_bytes: Counter,
+    /// Responses compressed, in the order of `compress::Coding`, and bytes of their bodies before and after.
+    pub compressed: [Counter; 3],
+    pub compressed_in: Counter,
+    pub compressed_out: Counter,
     pub latency: Histogram,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use headrace_core::{
+    compress::Coding,
     engine,
     metrics::{Counter, Distribution, Refused, ThreadCounters},
 };
@@ -57,6 +58,9 @@ pub(crate) struct Counters {
     cache_misses: u64,
     cache_collapsed: u64,
     cache_bytes: u64,
+    compressed: HashMap<&'static str, u64>,
+    compressed_in: u64,
+    compressed_out: u64,
     latency: Py<Histogram>,
 }
 
@@ -71,6 +75,13 @@ impl Counters {
         let refused = Refused::ALL.iter().map(|(why, code, _)| {
             let count = threads.iter().map(|thread| thread.refused[*why as usize].get()).sum();
             (*code, count)
+        });
+        let compressed = Coding::ALL.iter().map(|coding| {
+            let count = threads
+                .iter()
+                .map(|thread| thread.compressed[*coding as usize].get())
+                .sum();
+            (coding.name(), count)
         });
         Ok(Self {
             connections_accepted: sum(|thread| &thread.connections_accepted),
@@ -95,6 +106,9 @@ impl Counters {
             cache_misses: sum(|thread| &thread.cache_misses),
             cache_collapsed: sum(|thread| &thread.cache_collapsed),
             cache_bytes: sum(|thread| &thread.cache_bytes),
+            compressed: compressed.collect(),
+            compressed_in: sum(|thread| &thread.compressed_in),
+            compressed_out: sum(|thread| &thread.compressed_out),
             latency: Py::new(py, Histogram(engine.latency()))?,
         })
     }

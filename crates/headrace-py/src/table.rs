@@ -64,14 +64,15 @@ pub(crate) struct Route(RouteSpec);
 #[pymethods]
 impl Route {
     #[new]
-    #[pyo3(signature = (service, *, host = "", path = "/", max_body = 0, cached = false))]
-    fn new(service: String, host: &str, path: &str, max_body: u64, cached: bool) -> Self {
+    #[pyo3(signature = (service, *, host = "", path = "/", max_body = 0, cached = false, compressed = false))]
+    fn new(service: String, host: &str, path: &str, max_body: u64, cached: bool, compressed: bool) -> Self {
         Self(RouteSpec {
             service,
             host: host.to_owned(),
             path: path.to_owned(),
             max_body,
             cached,
+            compressed,
         })
     }
 }

@@ -70,8 +70,9 @@ def assemble(
     """Make all parts, in the order in which they build on one another; the public address is bound last."""
     clock, hub = Clock(), Hub()
     static = [_static(text) for text in settings.servers]
-    rules = [parse_rule(text, cached=settings.cache) for text in settings.routes]
-    planner = Planner(rules, settings.hold, clock, cached=settings.cache)
+    features = {"cached": settings.cache, "compressed": settings.compress}
+    rules = [parse_rule(text, **features) for text in settings.routes]
+    planner = Planner(rules, settings.hold, clock, **features)
     tls = credentials.tls()
 
     balancer = _core.Balancer(_core.BalancerOptions(**_values(ForwardingOptions, settings)))

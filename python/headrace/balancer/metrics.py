@@ -36,6 +36,7 @@ class BalancerCollector(Collector):
         """All metric families."""
         yield from _traffic(self._counters())
         yield from _servers(self._members(), self._stats())
+        yield from _compression(self._counters())
         yield from _cache(self._counters(), self._cache())
 
 
@@ -59,6 +60,18 @@ def _traffic(counters: "Counters") -> Iterator[Metric]:
         latency.counts,
         latency.sum,
     )
+
+
+def _compression(counters: "Counters") -> Iterator[Metric]:
+    responses = CounterMetricFamily(PREFIX + "compressed_responses", "Responses compressed.", labels=["coding"])
+    for coding, value in counters.compressed.items():
+        responses.add_metric([coding], value)
+    yield responses
+    for name, help_text, value in (
+        ("compressed_in_bytes", "Bytes of their bodies from servers.", counters.compressed_in),
+        ("compressed_out_bytes", "Bytes of their bodies to clients.", counters.compressed_out),
+    ):
+        yield CounterMetricFamily(PREFIX + name, help_text, value=value)
 
 
 def _cache(counters: "Counters", stats: dict[str, int] | None) -> Iterator[Metric]:

@@ -13,18 +13,22 @@ from headrace.errors import UsageError
 
 DEFAULT_SERVICE = "default"
 RULE = re.compile(
-    r"(?P<host>[^/=\s]*)(?P<path>/[^=\s]*)?=(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)(;(?P<cache>cache|no-cache))?"
+    r"(?P<host>[^/=\s]*)(?P<path>/[^=\s]*)?=(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<options>(;(no-)?(cache|compress))*)"
 )
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Requests for `host` (empty: any) at `path` or below go to `service`; `cached`: the edge cache may answer them."""
+    """Requests for `host` (empty: any) at `path` or below go to `service`.
+
+    `cached`: the edge cache may answer them; `compressed`: responses are, for clients that accept it.
+    """
 
     host: str
     path: str
     service: str
     cached: bool = False
+    compressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,26 +52,35 @@ class Plan:
         return [(service.name, service.hold, [(m.id, m.offer) for m in service.members]) for service in self.services]
 
 
-def parse_rule(text: str, *, cached: bool = False) -> Rule:
-    """Read `"example.org/shop=shop"`, `"/api=api;no-cache"` or `"example.org=site;cache"`. Raises `UsageError`.
+def parse_rule(text: str, *, cached: bool = False, compressed: bool = False) -> Rule:
+    """Read `"example.org/shop=shop"`, `"/api=api;no-cache"` or `"/video=media;cache;no-compress"`. Raises `UsageError`.
 
-    `cached` holds where the route itself does not say.
+    `cached` and `compressed` hold where the route itself does not say; what it says last counts.
     """
     match = RULE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"cannot read the route {text!r}", hint='write host/path=service, such as "/api=api"')
-    cached = match["cache"] == "cache" if match["cache"] else cached
-    return Rule(match["host"].lower(), match["path"] or "/", match["service"], cached)
+    said = {word.removeprefix("no-"): not word.startswith("no-") for word in match["options"].split(";")[1:]}
+    return Rule(
+        match["host"].lower(),
+        match["path"] or "/",
+        match["service"],
+        cached=said.get("cache", cached),
+        compressed=said.get("compress", compressed),
+    )
 
 
 class Planner:
     """Makes plans from members, and remembers when each service last had a server.
 
-    `hold` is for how many seconds after that requests wait for it; `cached` is whether the route of everything else is.
+    `hold` is for how many seconds after that requests wait for it; `cached` and `compressed` are whether the route of
+    everything else is.
     """
 
-    def __init__(self, rules: Sequence[Rule], hold: float, clock: Clock, *, cached: bool = False) -> None:
-        everything = Rule("", "/", DEFAULT_SERVICE, cached)
+    def __init__(
+        self, rules: Sequence[Rule], hold: float, clock: Clock, *, cached: bool = False, compressed: bool = False
+    ) -> None:
+        everything = Rule("", "/", DEFAULT_SERVICE, cached, compressed)
         covered = any(rule.host == "" and rule.path == "/" for rule in rules)
         self.rules = tuple(rules) if covered else (*rules, everything)
         self._divided = bool(rules)

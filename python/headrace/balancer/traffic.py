@@ -7,7 +7,7 @@ from typing import Literal, cast
 from headrace import _core
 from headrace.balancer.member import Offer
 from headrace.balancer.registration import BadRegistrationError
-from headrace.balancer.routing import Plan
+from headrace.balancer.routing import Plan, Rule
 from headrace.settings import BalancerSettings
 
 
@@ -39,7 +39,7 @@ class CoreTraffic:
             )
             for service in plan.services
         ]
-        routes = [_core.Route(rule.service, host=rule.host, path=rule.path, cached=rule.cached) for rule in plan.rules]
+        routes = [_route(rule) for rule in plan.rules]
         self._balancer.publish(_core.RoutingTable(services, routes))
 
     def stats(self) -> Sequence[_core.ServerStats]:
@@ -67,3 +67,7 @@ class CoreTraffic:
     def _server(self, member_id: str, offer: Offer) -> _core.Server:
         tls = self._tls if offer.scheme == "https" else None
         return _core.Server(member_id, offer.address, tls=tls, weight=offer.weight, capacity=offer.capacity)
+
+
+def _route(rule: Rule) -> _core.Route:
+    return _core.Route(rule.service, host=rule.host, path=rule.path, cached=rule.cached, compressed=rule.compressed)

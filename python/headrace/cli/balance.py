@@ -25,6 +25,7 @@ from headrace.settings import BalancerSettings, load
 @click.option("--servers", multiple=True, metavar="URL", help="An app server that doesn't register itself; repeatable.")
 @click.option("--routes", multiple=True, metavar="ROUTE", help="host/path=service; repeatable, first match first.")
 @click.option("--cache", is_flag=True, default=None, help="Answer from the edge cache what responses allow.")
+@click.option("--no-compress", "compress", flag_value=False, default=None, help="Leave responses as apps make them.")
 @click.option("--access-log", is_flag=True, default=None, help="Log each request there.")
 @click.option("--logs", metavar="URL", help="Log to this collector, too, e.g. https://127.0.0.1:6000.")
 @common_options

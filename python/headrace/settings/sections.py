@@ -133,6 +133,7 @@ class BalancerSettings(ForwardingOptions, ClientLimits):
         tuple[str, ...], TEXTS, 'what goes where, first match first: "example.org/shop=shop"; "/assets=web;cache"'
     ] = ()
     cache: Annotated[bool, SWITCHED, "answer from the edge cache what its responses allow"] = False
+    compress: Annotated[bool, SWITCHED, "compress responses for clients that accept it"] = True
     lease: Annotated[float, SPAN, "a server that hasn't renewed for this long is taken out"] = 10.0
     grace: Annotated[float, SPAN, "saved servers stay for this long after a restart unless they renew"] = 30.0
     drain: Annotated[float, SPAN, "longest time that a leaving server's requests may take"] = 30.0

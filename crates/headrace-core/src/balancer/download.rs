@@ -1,7 +1,7 @@
 //! A response's body on its way to the client: read, freed of its framing, handed over as fast as the client takes it.
 //!
 //! Short pieces are read into small buffers; a long body gets large ones by permit, and between two plain connections it
-//! does not enter the process at all.
+//! does not enter the process at all. One that is compressed does, in medium pieces: each takes longer than its reading.
 
 use std::{
     io,
@@ -10,6 +10,7 @@ use std::{
 
 use bytes::BytesMut;
 
+use super::compression::Compressor;
 use crate::{
     engine::Thread,
     http::{
@@ -36,6 +37,8 @@ pub(super) struct Download<'a> {
     data: BytesMut,
     /// For a long body between two plain connections.
     pipe: Option<Pipe>,
+    /// For one that the client gets compressed.
+    pub(super) compressor: Option<Box<Compressor>>,
 }
 
 impl<'a> Download<'a> {
@@ -46,6 +49,7 @@ impl<'a> Download<'a> {
             decoder: Decoder::none(),
             data: BytesMut::new(),
             pipe: None,
+            compressor: None,
         }
     }
 
@@ -66,6 +70,10 @@ impl<'a> Download<'a> {
         stream: &mut ServerStream,
         exchange: &mut impl Exchange,
     ) -> Poll<io::Result<usize>> {
+        if self.compressor.as_ref().is_some_and(|compressor| compressor.is_due()) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.splices(stream, exchange)
             && let (Some(pipe), Some(socket)) = (&mut self.pipe, stream.plain())
         {
@@ -80,6 +88,7 @@ impl<'a> Download<'a> {
     /// Whether the rest of the body is long, and can go to the client without passing through this process.
     fn splices(&mut self, stream: &mut ServerStream, exchange: &mut impl Exchange) -> bool {
         if self.pipe.is_none()
+            && self.compressor.is_none()
             && self.input.is_empty()
             && self.decoder.remaining().is_some_and(|left| left > SPLICE_MIN)
             && stream.plain().is_some()
@@ -96,7 +105,7 @@ impl<'a> Download<'a> {
         if left <= READ as u64 {
             return READ;
         }
-        let room = match left > MEDIUM as u64 && exchange.wants_large_pieces() {
+        let room = match left > MEDIUM as u64 && self.compressor.is_none() && exchange.wants_large_pieces() {
             true => LARGE,
             false => MEDIUM,
         };
@@ -109,7 +118,7 @@ impl<'a> Download<'a> {
 
     /// Takes the framing off what was read, once the client has what came before.
     pub(super) fn decode(&mut self) -> Result<Decoded, FramingError> {
-        match self.data.is_empty() {
+        match self.data.is_empty() && self.compressed() == 0 {
             true => self.decoder.decode(self.input, &mut self.data),
             false => Ok(Decoded::Data),
         }
@@ -121,6 +130,9 @@ impl<'a> Download<'a> {
         cx: &mut Context<'_>,
         exchange: &mut impl Exchange,
     ) -> Poll<Result<(), Gone>> {
+        if self.compressor.is_some() {
+            return self.poll_compressed(cx, exchange);
+        }
         if !self.data.is_empty() {
             ready!(exchange.poll_write(cx, &mut self.data))?;
         }
@@ -130,15 +142,55 @@ impl<'a> Download<'a> {
         }
     }
 
+    fn poll_compressed(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Poll<Result<(), Gone>> {
+        let mut data = std::mem::take(&mut self.data);
+        self.thread.counters().compressed_in.add(data.len() as u64);
+        let taken = self.work(|compressor| compressor.take(&mut data));
+        self.data = data;
+        // An encoder that fails has no memory; the response breaks as if the client were gone.
+        match (taken.map_err(|_| Gone)?, &mut self.compressor) {
+            (true, Some(compressor)) => exchange.poll_write(cx, &mut compressor.out),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Has what was compressed so far come out, where nothing more is there to read; whether there is something to pass on.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        self.work(Compressor::flush)
+    }
+
+    /// The body has ended; whether there is something to pass on.
+    pub(super) fn ends(&mut self) -> io::Result<bool> {
+        self.work(Compressor::finish)
+    }
+
+    fn work(&mut self, work: impl FnOnce(&mut Compressor) -> io::Result<()>) -> io::Result<bool> {
+        let Some(compressor) = &mut self.compressor else {
+            return Ok(false);
+        };
+        let before = compressor.out.len();
+        work(compressor)?;
+        let made = compressor.out.len() - before;
+        self.thread.counters().compressed_out.add(made as u64);
+        Ok(!compressor.out.is_empty())
+    }
+
     /// Bytes of the body that wait for the client.
     pub(super) fn waiting(&self) -> usize {
-        self.data.len() + self.pipe.as_ref().map_or(0, Pipe::held)
+        self.compressed() + self.data.len() + self.pipe.as_ref().map_or(0, Pipe::held)
+    }
+
+    fn compressed(&self) -> usize {
+        self.compressor.as_ref().map_or(0, |compressor| compressor.out.len())
     }
 }
 
 impl Drop for Download<'_> {
     fn drop(&mut self) {
         self.thread.buffers.give(std::mem::take(&mut self.data));
+        if let Some(compressor) = &mut self.compressor {
+            self.thread.buffers.give(std::mem::take(&mut compressor.out));
+        }
         if let Some(pipe) = self.pipe.take() {
             self.thread.pipes.give(pipe);
         }

@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Retry,
+    compression::Compression,
     ending::Ending,
     failure::{Failure, Stop},
     local::{InFlight, Local},
@@ -81,6 +82,7 @@ pub(super) async fn by_server(
         local,
         id,
         service: destination.service,
+        compression: destination.compression,
         repeatable: request.is_idempotent(),
         upload: Upload::new(head, request.body, request.expect_continue, most),
         except: None,
@@ -103,6 +105,7 @@ struct Attempts<'a> {
     local: &'a Rc<Local>,
     id: [u64; 2],
     service: usize,
+    compression: Compression,
     repeatable: bool,
     upload: Upload,
     /// A server not to be asked again.
@@ -214,7 +217,15 @@ impl Attempts<'_> {
         let mut input = thread.buffers.take();
         let ending = Ending::new(&server.state);
         let stream = &mut connection.stream;
-        let mut transfer = Transfer::new(stream, &mut input, &mut self.upload, self.local, &timer, ending);
+        let mut transfer = Transfer::new(
+            stream,
+            &mut input,
+            &mut self.upload,
+            self.local,
+            &timer,
+            ending,
+            self.compression,
+        );
         let result = poll_fn(|cx| transfer.poll(cx, exchange)).await;
         let reusable = transfer.is_reusable();
         drop(transfer);

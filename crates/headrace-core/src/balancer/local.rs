@@ -25,6 +25,7 @@ use super::{
     table::{Service, Table, Target},
 };
 use crate::{
+    compress::Encoders,
     engine::Thread,
     http::{exchange::Exchange, reply::Problem},
     metrics::Refused,
@@ -40,6 +41,7 @@ pub(super) struct Local {
     seats: RefCell<BTreeMap<u64, Rc<Seat>>>,
     turns: RefCell<Vec<usize>>,
     pub(super) order: Order,
+    pub(super) encoders: Rc<Encoders>,
 }
 
 impl Local {
@@ -51,6 +53,7 @@ impl Local {
             seats: RefCell::default(),
             turns: RefCell::default(),
             order,
+            encoders: Rc::default(),
         });
         let weak = Rc::downgrade(&local);
         local.thread.add_chore(move || {

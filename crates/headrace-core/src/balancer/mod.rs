@@ -2,10 +2,11 @@
 //!
 //! Reading order: `options` and `table` (what Python hands over), `server` (what is known of one), `pick` and `queue`
 //! (who gets a request), `pool` (connections) and `seat` (what a thread keeps for a server), `local` (a thread's side of all this), `forward` (one request from its head to the end of its response, with
-//! `rewrite`, `upload`, `download` and `transfer` as its steps, `failure` where one comes to nothing, `entries` what is logged
+//! `rewrite`, `upload`, `compression`, `download` and `transfer` as its steps, `failure` where one comes to nothing, `entries` what is logged
 //! of it), `ending` (streams of those who leave) with `order` (one after the other), `handler` (a request from the engine, to a
 //! server or to the `edge_cache`), `probe` (are you there?).
 
+mod compression;
 mod download;
 mod edge_cache;
 mod ending;

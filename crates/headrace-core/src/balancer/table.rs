@@ -7,9 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Line, queue::Queue, server::State};
+use super::{Line, compression::Compression, queue::Queue, server::State};
 use crate::{
     error::Error,
+    http::head::Request,
     net::{address::Address, tls::ClientTls},
 };
 
@@ -54,6 +55,8 @@ pub struct RouteSpec {
     pub max_body: u64,
     /// Its responses may come from the edge cache.
     pub cached: bool,
+    /// They are compressed for who accepts it.
+    pub compressed: bool,
 }
 
 /// A table as Python wrote it, free of contradictions.
@@ -140,6 +143,7 @@ struct Route {
     path: String,
     max_body: u64,
     cached: bool,
+    compression: Compression,
 }
 
 /// Where a request goes and how large it may be (0: as large as the balancer says).
@@ -148,6 +152,18 @@ pub(super) struct Destination {
     pub(super) service: usize,
     pub(super) max_body: u64,
     pub(super) cached: bool,
+    pub(super) compression: Compression,
+}
+
+impl Destination {
+    /// The same for a response that may be stored as that to `request`, whatever request a server gets: in the coding by which it will
+    /// be found.
+    pub(super) fn for_variant(self, request: &Request) -> Self {
+        Self {
+            compression: self.compression.chosen_for(request),
+            ..self
+        }
+    }
 }
 
 impl Table {
@@ -168,6 +184,10 @@ impl Table {
                 path: route.path.clone(),
                 max_body: route.max_body,
                 cached: route.cached,
+                compression: match route.compressed {
+                    true => Compression::Accepted,
+                    false => Compression::Off,
+                },
             })
         });
         Self {
@@ -183,6 +203,7 @@ impl Table {
             service: route.service,
             max_body: route.max_body,
             cached: route.cached,
+            compression: route.compression,
         })
     }
 }

@@ -13,11 +13,11 @@ use std::{
 use bytes::{Buf, BytesMut};
 
 use super::{
+    compression::{self, Compression, Compressor},
     download::Download,
     ending::Ending,
     failure::{Failure, GONE},
     local::Local,
-    options::Options,
     rewrite,
     upload::{Upload, UploadError},
 };
@@ -50,6 +50,7 @@ pub(super) struct Transfer<'a> {
     local: &'a Local,
     timer: &'a Timer,
     ending: Ending<'a>,
+    compression: Compression,
     /// It was polled before.
     begun: bool,
     /// Whether the timer runs for what is waited for now.
@@ -74,6 +75,7 @@ impl<'a> Transfer<'a> {
         local: &'a Local,
         timer: &'a Timer,
         ending: Ending<'a>,
+        compression: Compression,
     ) -> Self {
         Self {
             stream,
@@ -82,6 +84,7 @@ impl<'a> Transfer<'a> {
             local,
             timer,
             ending,
+            compression,
             begun: false,
             timing: false,
             stage: Stage::Head,
@@ -191,6 +194,9 @@ impl<'a> Transfer<'a> {
                 Stage::Body => ready!(self.poll_body(cx, exchange))?,
                 Stage::Finish => {
                     ready!(self.poll_pass_on(cx, exchange))?;
+                    if self.download.ends().map_err(|_| GONE)? {
+                        ready!(self.poll_pass_on(cx, exchange))?;
+                    }
                     ready!(exchange.poll_finish(cx, self.download.decoder.trailers())).map_err(|_| GONE)?;
                     self.stage = Stage::Done;
                 }
@@ -227,10 +233,11 @@ impl<'a> Transfer<'a> {
     fn take_head(&mut self, cx: &mut Context<'_>, exchange: &mut impl Exchange) -> Result<bool, Failure> {
         loop {
             let to = exchange.request().response_to();
-            let options = &self.local.balancer.options;
-            let limits = &self.local.thread.limits().head;
-            let parsed = parse_response(self.download.input, limits, to, |head| begin(exchange, head, options))
-                .map_err(|bad| Failure::Malformed(bad.0))?;
+            let (local, compression) = (self.local, self.compression);
+            let limits = &local.thread.limits().head;
+            let visit = |head: &ResponseHead<'_>| begin(exchange, head, local, compression);
+            let parsed =
+                parse_response(self.download.input, limits, to, visit).map_err(|bad| Failure::Malformed(bad.0))?;
             let Some((length, begun)) = parsed else {
                 return Ok(false);
             };
@@ -246,7 +253,8 @@ impl<'a> Transfer<'a> {
                         self.go_on(cx, exchange);
                     }
                 }
-                Begun::Final(body, keep_alive) => {
+                Begun::Final(body, keep_alive, compressor) => {
+                    self.download.compressor = compressor;
                     self.keep_alive = keep_alive;
                     self.begin_body(cx, body);
                     return Ok(true);
@@ -328,6 +336,9 @@ impl<'a> Transfer<'a> {
                     }));
                 }
                 Poll::Pending => {
+                    if self.download.flush().map_err(|_| GONE)? {
+                        ready!(self.poll_pass_on(cx, exchange))?;
+                    }
                     ready!(exchange.poll_flush(cx)).map_err(|_| GONE)?;
                     return Poll::Pending;
                 }
@@ -352,12 +363,17 @@ enum Body {
 
 enum Begun {
     Interim(u16),
-    /// How the body comes, and whether the connection may be used again.
-    Final(Body, bool),
+    /// How the body comes, whether the connection may be used again, and what compresses the body.
+    Final(Body, bool, Option<Box<Compressor>>),
 }
 
 /// Passes a response's head on to the client.
-fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Options) -> Result<Begun, Failure> {
+fn begin(
+    exchange: &mut impl Exchange,
+    head: &ResponseHead<'_>,
+    local: &Local,
+    compression: Compression,
+) -> Result<Begun, Failure> {
     if head.is_interim() {
         // 100 is passed on by whoever lets the body go, so that it is not said twice.
         if head.status != 100 {
@@ -376,6 +392,11 @@ fn begin(exchange: &mut impl Exchange, head: &ResponseHead<'_>, options: &Option
         ResponseBody::Length(length) => (ReplyBody::Length(length), Body::Http(head.body)),
         _ => (ReplyBody::Streamed, Body::Http(head.body)),
     };
-    exchange.start(head.status, head.reason, rewrite::response_fields(head, options), reply);
-    Ok(Begun::Final(body, head.keep_alive))
+    if !compression.leaves(head) {
+        let compressor = compression::start(exchange, head, local, compression, reply);
+        return Ok(Begun::Final(body, head.keep_alive, compressor));
+    }
+    let fields = rewrite::response_fields(head, &local.balancer.options);
+    exchange.start(head.status, head.reason, fields, reply);
+    Ok(Begun::Final(body, head.keep_alive, None))
 }

@@ -4,7 +4,7 @@
 //! URI tells by which fields; each variant lies at a key of its own behind it, divided by bytes that no URI has.
 
 use super::vary;
-use crate::http::fields::Fields;
+use crate::http::head::Request;
 
 /// No URI and no field has this byte.
 const DIVIDER: u8 = 0;
@@ -26,8 +26,8 @@ pub fn primary(secure: bool, authority: &[u8], target: &[u8]) -> Vec<u8> {
     key
 }
 
-/// The key of the variant of `primary` that a request with these fields gets where responses vary by `names`.
-pub fn variant<'a>(primary: &[u8], request: &Fields, names: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+/// The key of the variant of `primary` that a request gets where responses vary by `names`.
+pub fn variant<'a>(primary: &[u8], request: &Request, names: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut key = primary.to_vec();
     key.push(DIVIDER);
     key.extend(vary::selecting(request, names));
@@ -100,7 +100,7 @@ fn beside(primary: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::fields, *};
+    use super::{super::tests::request, *};
 
     #[test]
     fn rfc9111_2_a_key_is_the_targets_uri() {
@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn rfc9111_4_1_variants_have_keys_of_their_own() {
         let names = || [b"accept".as_slice()].into_iter();
-        let one = variant(b"http://a/", &fields(&[("Accept", "x/y")]), names());
-        let other = variant(b"http://a/", &fields(&[]), names());
+        let one = variant(b"http://a/", &request(&[("Accept", "x/y")]), names());
+        let other = variant(b"http://a/", &request(&[]), names());
         assert_ne!(one, other);
         assert!(one.starts_with(b"http://a/\0") && family(b"http://a/").starts_with(b"\0"));
     }

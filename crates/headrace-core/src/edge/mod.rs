@@ -19,7 +19,10 @@ pub mod vary;
 
 #[cfg(test)]
 mod tests {
-    use crate::http::fields::Fields;
+    use crate::http::{
+        fields::Fields,
+        head::{Request, Version},
+    };
 
     /// Fields as a table of tests writes them.
     pub(super) fn fields(lines: &[(&str, &str)]) -> Fields {
@@ -28,5 +31,15 @@ mod tests {
             fields.push(name.as_bytes(), value.as_bytes());
         }
         fields
+    }
+
+    /// A request with such fields.
+    pub(super) fn request(lines: &[(&str, &str)]) -> Request {
+        let mut request = Request::new();
+        request.begin(Version::Http11, b"GET", b"/", b"a");
+        for (name, value) in lines {
+            request.fields_mut().push(name.as_bytes(), value.as_bytes());
+        }
+        request
     }
 }

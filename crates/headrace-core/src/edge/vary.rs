@@ -3,8 +3,21 @@
 //! Fields that a response varies by are compared in a normal form, so that requests that mean the same share a response:
 //! blanks around commas and the case of codings and languages do not count, and neither do the weights of codings, of which a
 //! server can only choose one that is accepted.
+//!
+//! Where the balancer compresses, it is the coding it chooses that counts, in place of all that is accepted: requests that get the
+//! same share a response.
 
-use crate::http::fields::{Fields, Known, elements};
+use crate::{
+    compress::{is_refused, wanted},
+    http::{
+        fields::{Fields, Known, elements},
+        head::Request,
+    },
+};
+
+/// Stands among names for the coding that is chosen here. No field's name has a colon.
+const CODING: &[u8] = b":coding";
+const ACCEPT_ENCODING: &[u8] = b"accept-encoding";
 
 /// What `Vary` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +44,59 @@ impl Vary {
     }
 }
 
+/// Whether responses vary by the coding that is chosen here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ByCoding {
+    #[default]
+    No,
+    /// And the server varies them by `Accept-Encoding` itself.
+    Also,
+    /// `Accept-Encoding` is in `Vary` for that alone.
+    Alone,
+}
+
+impl ByCoding {
+    /// What the names of stored variants tell of it.
+    pub fn of<'a>(mut names: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let accepted = names.clone().any(|name| name == ACCEPT_ENCODING);
+        match names.any(|name| name == CODING) {
+            false => Self::No,
+            true if accepted => Self::Also,
+            true => Self::Alone,
+        }
+    }
+
+    /// The names by which variants are told apart whose `Vary` has `names`.
+    pub fn tell_apart(self, mut names: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        if self == Self::Alone {
+            names.retain(|name| name != ACCEPT_ENCODING);
+        }
+        if self != Self::No {
+            names.insert(0, CODING.to_vec());
+        }
+        names
+    }
+}
+
+/// Adds to the fields of a stored response what their `Vary` lost by an update: that it varies by codings.
+pub fn keep_coding(stored: &Fields, freshened: &mut Fields) {
+    let accepted =
+        |fields| matches!(Vary::of(fields), Vary::By(names) if names.iter().any(|name| name == ACCEPT_ENCODING));
+    if accepted(stored) && !accepted(freshened) && Vary::of(freshened) != Vary::Any {
+        freshened.push(b"Vary", b"Accept-Encoding");
+    }
+}
+
 /// What a request says in the fields `names`, as bytes that are the same for requests that match.
-pub fn selecting<'a>(request: &Fields, names: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+pub fn selecting<'a>(request: &Request, names: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut key = Vec::new();
     for name in names {
         key.extend_from_slice(name);
-        let mut lines = request.get_all(name).peekable();
+        if name == CODING {
+            let coding = wanted(request).map_or("identity", |coding| coding.name());
+            key.extend_from_slice(coding.as_bytes());
+        }
+        let mut lines = request.fields().get_all(name).peekable();
         // A field that is absent matches no other than an absent one.
         if lines.peek().is_some() {
             key.push(b':');
@@ -84,7 +144,7 @@ fn codings<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
             {
                 coding = plain.to_vec();
             }
-            match (is_zero(weight), coding.as_slice()) {
+            match (is_refused(weight), coding.as_slice()) {
                 (false, _) => {}
                 (true, b"identity" | b"*") => coding.extend_from_slice(b";q=0"),
                 (true, _) => return None,
@@ -97,25 +157,17 @@ fn codings<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     codings
 }
 
-/// Whether `;q=0`, or `0.0` and so on, follows a coding.
-fn is_zero(weight: &[u8]) -> bool {
-    let compact: Vec<u8> = weight
-        .iter()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .copied()
-        .collect();
-    let value = compact.strip_prefix(b";q=").or_else(|| compact.strip_prefix(b";Q="));
-    value.is_some_and(|value| !value.is_empty() && value.iter().all(|byte| matches!(byte, b'0' | b'.')))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::fields, *};
+    use super::{
+        super::tests::{fields, request},
+        *,
+    };
 
     fn same(name: &str, one: &[&str], other: &[&str]) -> bool {
         let of = |lines: &[&str]| {
             let lines: Vec<_> = lines.iter().map(|line| (name, *line)).collect();
-            selecting(&fields(&lines), [name.to_ascii_lowercase().as_bytes()].into_iter())
+            selecting(&request(&lines), [name.to_ascii_lowercase().as_bytes()].into_iter())
         };
         of(one) == of(other)
     }
@@ -162,7 +214,51 @@ mod tests {
     #[test]
     fn rfc9111_4_1_one_field_cannot_pass_for_two() {
         let names = || [b"a".as_slice(), b"b"].into_iter();
-        let forged = selecting(&fields(&[("a", "1\tb:2")]), names());
-        assert_ne!(forged, selecting(&fields(&[("a", "1"), ("b", "2")]), names()));
+        let forged = selecting(&request(&[("a", "1\tb:2")]), names());
+        assert_ne!(forged, selecting(&request(&[("a", "1"), ("b", "2")]), names()));
+    }
+
+    #[test]
+    fn requests_that_get_the_same_coding_share_a_variant() {
+        let names =
+            |by: ByCoding, vary: &[&str]| by.tell_apart(vary.iter().map(|name| name.as_bytes().to_vec()).collect());
+        let alone = names(ByCoding::Alone, &["accept-encoding", "cookie"]);
+        assert_eq!(alone, [CODING.to_vec(), b"cookie".to_vec()]);
+        let key = |accepted: &str| {
+            selecting(
+                &request(&[("Accept-Encoding", accepted)]),
+                alone.iter().map(Vec::as_slice),
+            )
+        };
+        assert_eq!(key("gzip, deflate, br, zstd"), key("zstd, gzip"));
+        assert_ne!(key("gzip"), key("zstd, gzip"));
+        assert_eq!(key("deflate"), key("identity"));
+        assert_eq!(
+            names(ByCoding::Also, &["accept-encoding"]),
+            [CODING.to_vec(), b"accept-encoding".to_vec()]
+        );
+        assert_eq!(names(ByCoding::No, &["accept-encoding"]), [b"accept-encoding".to_vec()]);
+        for by in [ByCoding::Also, ByCoding::Alone] {
+            let names = names(by, &["accept-encoding"]);
+            assert_eq!(ByCoding::of(names.iter().map(Vec::as_slice)), by);
+        }
+    }
+
+    #[test]
+    fn an_update_does_not_take_the_coding_out_of_vary() {
+        for (stored, told, kept) in [
+            ("Cookie, Accept-Encoding", "Cookie", vec!["Cookie", "Accept-Encoding"]),
+            ("Accept-Encoding", "accept-encoding", vec!["accept-encoding"]),
+            ("Accept-Encoding", "*", vec!["*"]),
+            ("Cookie", "Cookie", vec!["Cookie"]),
+        ] {
+            let mut fresh = fields(&[("Vary", told)]);
+            keep_coding(&fields(&[("Vary", stored)]), &mut fresh);
+            let lines: Vec<_> = fresh
+                .get_all(b"vary")
+                .map(|line| String::from_utf8_lossy(line))
+                .collect();
+            assert_eq!(lines, kept, "{stored} {told}");
+        }
     }
 }

@@ -89,6 +89,10 @@ pub trait Exchange {
     /// `start`.
     fn leave_body(&mut self) {}
 
+    /// The body that `start` announces depends on which codings the request accepts, by the doing of whoever compresses it.
+    /// `alone`: and not by the server's. For who keeps responses; before `start`.
+    fn varies_by_coding(&mut self, _alone: bool) {}
+
     /// Queues the final response's head; `fields` are end-to-end ones without framing.
     fn start<'f>(&mut self, status: u16, reason: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody);
 

@@ -306,8 +306,9 @@ impl Visit<'_> {
 
     async fn fetch(&self, exchange: &mut impl Exchange, errand: Errand<'_>) -> Result<Fetched, Stop> {
         let covers = errand.covers;
+        let destination = self.destination.for_variant(exchange.request());
         let mut recorder = Recorder::new(exchange, errand);
-        let result = by_server(self.local, &mut recorder, self.id, self.began, self.destination).await;
+        let result = by_server(self.local, &mut recorder, self.id, self.began, destination).await;
         match (recorder.outcome, result) {
             (Outcome::Holds(update), _) => Ok(Fetched::Stored {
                 fresh: Some(update),
@@ -359,8 +360,9 @@ impl Visit<'_> {
 
     async fn pass(&self, exchange: &mut impl Exchange, errand: Errand<'_>) -> Result<Ended, Stop> {
         self.local.thread.counters().cache_misses.add(1);
+        let destination = self.destination.for_variant(exchange.request());
         let mut recorder = Recorder::new(exchange, errand);
-        let ended = by_server(self.local, &mut recorder, self.id, self.began, self.destination).await?;
+        let ended = by_server(self.local, &mut recorder, self.id, self.began, destination).await?;
         Ok((ended, "miss"))
     }
 

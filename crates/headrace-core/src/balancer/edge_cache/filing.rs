@@ -17,7 +17,7 @@ use crate::{
         reuse::Terms,
         storable::{Asked, Unstorable, storable},
         validation,
-        vary::Vary,
+        vary::{ByCoding, Vary},
     },
     http::fields::{Fields, Known},
 };
@@ -30,7 +30,7 @@ pub(super) struct Sheet {
     pub(super) meta: Bytes,
     pub(super) life: Lifetime,
     pub(super) tags: Vec<Vec<u8>>,
-    /// The fields that it varies by.
+    /// The fields that it varies by, in the form that tells variants apart.
     pub(super) names: Vec<Vec<u8>>,
     pub(super) ttl: u32,
 }
@@ -54,6 +54,7 @@ pub(super) fn sheet(
     primary: &[u8],
     status: u16,
     fields: &Fields,
+    by_coding: ByCoding,
     times: Times,
     options: &EdgeOptions,
 ) -> Option<Sheet> {
@@ -85,7 +86,7 @@ pub(super) fn sheet(
             stale: Duration::from_secs(stale.into()),
         },
         tags: groups::tags(primary, fields),
-        names,
+        names: by_coding.tell_apart(names),
         ttl: fresh,
     })
 }

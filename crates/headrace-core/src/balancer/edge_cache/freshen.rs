@@ -9,7 +9,7 @@ use crate::{
     edge::{
         freshness::Times,
         storable::{Asked, Unstorable},
-        validation,
+        validation, vary,
     },
     http::{fields::Fields, head::Request},
 };
@@ -34,8 +34,18 @@ pub(super) fn freshen(
     update: &Update,
 ) -> Option<Place> {
     let (head, hit) = place.head()?;
-    let fields = validation::freshened(&head.to_fields(), &update.fields);
-    let sheet = filing::sheet(&place.primary, head.status, &fields, update.times, &edge.options)?;
+    let stored = head.to_fields();
+    let mut fields = validation::freshened(&stored, &update.fields);
+    vary::keep_coding(&stored, &mut fields);
+    let by_coding = place.by_coding();
+    let sheet = filing::sheet(
+        &place.primary,
+        head.status,
+        &fields,
+        by_coding,
+        update.times,
+        &edge.options,
+    )?;
     // What is stored answered a GET, whoever asks after it.
     let asked = Asked { get: true, ..*asked };
     match filing::verdict(&asked, head.status, &fields) {

@@ -90,7 +90,7 @@ pub(super) fn read(meta: &[u8]) -> Kept<'_> {
 }
 
 /// The names in what [`variants`] wrote.
-pub(super) fn names(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn names(lines: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     lines.split(|byte| *byte == b'\n')
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::{Hit, Lifetime, New, Store, Stored},
-    edge::{key, status::Forwarded},
+    edge::{key, status::Forwarded, vary::ByCoding},
     http::head::Request,
 };
 
@@ -97,7 +97,7 @@ impl Place {
             };
         };
         let names = Bytes::copy_from_slice(names);
-        let key = key::variant(&primary, request.fields(), kept::names(&names));
+        let key = key::variant(&primary, request, kept::names(&names));
         let hit = store
             .get(&key)
             .filter(|hit| matches!(kept::read(&hit.meta), Kept::Response(_)));
@@ -142,6 +142,12 @@ impl Place {
             hit,
             pass: false,
         }
+    }
+
+    /// Whether responses are known to vary by the coding that is chosen here.
+    pub(super) fn by_coding(&self) -> ByCoding {
+        let names = self.names.as_ref();
+        names.map_or(ByCoding::No, |names| ByCoding::of(kept::names(names)))
     }
 
     pub(super) fn head(&self) -> Option<(kept::Head<'_>, &Hit)> {
@@ -205,7 +211,7 @@ impl Place {
     /// is there before them, and goes again where the lease is lost.
     fn put_first_variant(&self, store: &Store, request: &Request, permit: Permit, sheet: &Sheet, body: &[u8]) -> bool {
         let names = sheet.names.iter().map(Vec::as_slice);
-        let variant = key::variant(&self.primary, request.fields(), names);
+        let variant = key::variant(&self.primary, request, names);
         if !self.put_at(store, &variant, Permit::None, sheet, body) {
             return false;
         }

@@ -24,6 +24,7 @@ use crate::{
         status::{CacheStatus, Forwarded},
         storable::Asked,
         validation,
+        vary::ByCoding,
     },
     http::{
         exchange::{BodyError, Exchange, Gone, Part, Peer, ReplyBody},
@@ -77,6 +78,7 @@ pub(super) struct Recorder<'a, X> {
     errand: Errand<'a>,
     pub(super) outcome: Outcome,
     status: u16,
+    by_coding: ByCoding,
     recording: Option<Recording<'a>>,
 }
 
@@ -135,6 +137,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
             errand,
             outcome: Outcome::Passed,
             status: 0,
+            by_coding: ByCoding::No,
             recording: None,
         }
     }
@@ -175,7 +178,7 @@ impl<'a, X: Exchange> Recorder<'a, X> {
         let too_large = length.is_some_and(|length| length > edge.options.max_object);
         let allowed = filing::verdict(errand.asked, status, fields).is_ok() && !too_large;
         let sheet = match allowed {
-            true => filing::sheet(&place.primary, status, fields, times, &edge.options),
+            true => filing::sheet(&place.primary, status, fields, self.by_coding, times, &edge.options),
             false => None,
         };
         let Some(sheet) = sheet else {
@@ -291,6 +294,10 @@ impl<X: Exchange> Exchange for Recorder<'_, X> {
 
     fn leave_body(&mut self) {
         self.inner.leave_body();
+    }
+
+    fn varies_by_coding(&mut self, alone: bool) {
+        self.by_coding = if alone { ByCoding::Alone } else { ByCoding::Also };
     }
 
     fn start<'f>(&mut self, status: u16, reason: &[u8], fields: impl Iterator<Item = Field<'f>>, body: ReplyBody) {
