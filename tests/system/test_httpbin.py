@@ -99,9 +99,13 @@ def test_ranges_and_bytes(client: httpx.Client):
 
 
 def test_head_has_no_body_and_the_same_headers(client: httpx.Client):
-    get, head = client.get("/html"), client.head("/html")
+    plain = {"Accept-Encoding": "identity"}
+    get, head = client.get("/html", headers=plain), client.head("/html", headers=plain)
     assert head.content == b""
     assert head.headers["content-length"] == get.headers["content-length"]
+    get, head = client.get("/html"), client.head("/html")
+    assert head.content == b""
+    assert head.headers["content-encoding"] == get.headers["content-encoding"] == "zstd"
 
 
 def test_revalidation(client: httpx.Client):
