@@ -1,5 +1,6 @@
 """One contract for all backends, sync and async."""
 
+import _thread
 import asyncio
 import threading
 import time
@@ -259,6 +260,27 @@ def test_a_lease_runs_out(backend):
     second = backend.lease("k", seconds=60, wait=20)
     assert isinstance(second, Lease)
     assert backend.set("k", b"old", ttl=60, lease=lease) is False
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 1e6])
+def test_a_lease_of_any_length_is_granted(backend, seconds):
+    assert isinstance(backend.lease("k", seconds=seconds, wait=0), Lease)
+
+
+def test_who_waits_in_a_thread_hears_of_an_interruption(url):
+    """Ctrl-C is told to Python code only, which a thread in a long wait doesn't run."""
+    backend = opened([url], timeout=10, token=TOKEN)
+    backend.lease("k", seconds=60, wait=0)
+    began = time.monotonic()
+    interrupting = threading.Timer(0.2, _thread.interrupt_main)
+    interrupting.start()
+    with pytest.raises(KeyboardInterrupt):
+        backend.lease("k", seconds=60, wait=60)
+    assert time.monotonic() - began < 30
+    interrupting.join()
+    assert backend.set("l", b"1", ttl=60)
+    assert backend.get("l").value == b"1"
+    backend.close()
 
 
 def test_a_stale_value_is_used_while_one_renews_it(backend):

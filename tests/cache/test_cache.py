@@ -1,5 +1,8 @@
 """`Cache`: values, durations, prefixes, mistakes of the caller."""
 
+import copy
+import pickle
+
 import pytest
 
 import headrace
@@ -100,6 +103,89 @@ async def test_a_key_that_is_no_text_is_refused_by_every_call(url, tmp_path):
 def test_a_lifetime_that_is_none_is_a_mistake(cache, ttl):
     with pytest.raises(UsageError):
         cache.set("k", 1, ttl=ttl)
+
+
+@pytest.mark.parametrize("url", ["memory://", "disk://{folder}"])
+def test_a_lifetime_without_end_is_a_long_one(url, tmp_path):
+    with Cache(url.format(folder=tmp_path)) as cache:
+        for ttl in (1e300, 10**30, "99999999999d"):
+            assert cache.set("k", 1, ttl=ttl, stale=ttl)
+            assert 60 * 365 * 86400 < cache.backend.get("k").fresh_for <= 2**31
+
+
+@pytest.mark.parametrize("key", [b"k", 3, None, ("k", 1)])
+@pytest.mark.parametrize("url", ["memory://", "disk://{folder}"])
+async def test_a_key_of_another_type_is_a_mistake(url, tmp_path, key):
+    with Cache(url.format(folder=tmp_path)) as cache:
+        for call in (
+            lambda: cache.get(key),
+            lambda: cache.get_many([key]),
+            lambda: cache.set(key, 1, ttl=60),
+            lambda: cache.set_many({key: 1}, ttl=60),
+            lambda: cache.delete(key),
+            lambda: cache.set("k", 1, ttl=60, tags=[key]),
+            lambda: cache.set("k", 1, ttl=60, tags=key),
+        ):
+            with pytest.raises(UsageError, match=r"no text|is one text"):
+                call()
+        for acall in (cache.aget, cache.adelete):
+            with pytest.raises(UsageError, match="no text"):
+                await acall(key)
+        if key is not None:
+            with pytest.raises(UsageError, match="no text"):
+                cache.invalidate(key=key)
+
+
+def test_tags_and_keys_come_in_any_collection(cache):
+    for at, tags in enumerate([("t",), {"t"}, iter(["t"]), {"t": 1}]):
+        cache.set(f"k{at}", at, ttl=60, tags=tags)
+    assert cache.get_many(f"k{at}" for at in range(4)) == {f"k{at}": at for at in range(4)}
+    assert cache.get_many({"k0", "k1"}) == {"k0": 0, "k1": 1}
+    assert cache.invalidate(tag="t") == 4
+    with pytest.raises(UsageError, match="for one key"):
+        cache.get_many("k0")
+
+
+def test_a_cache_is_not_pickled_and_says_so(cache):
+    for take in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="make another one with the same URL"):
+            take(cache)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": -1},
+        {"timeout": "soon"},
+        {"timeout": None},
+        {"timeout": float("inf")},
+        {"near": -1},
+        {"near": "much"},
+        {"near": 1.5},
+        {"prefix": None},
+        {"prefix": b"x"},
+        {"url": 3},
+        {"url": b"memory://"},
+        {"url": "memory://?max_byte=1m"},
+        {"url": "memory://?max_bytes=1m&ttl=9"},
+    ],
+)
+def test_options_that_are_none_are_told(options):
+    with pytest.raises(UsageError):
+        Cache(**{"url": "http://127.0.0.1:1", "token": "t", **options})
+
+
+def test_sizes_and_times_may_be_texts():
+    with Cache("http://127.0.0.1:1", token="t", timeout="250ms", near="16m") as cache:
+        assert cache.get("k") is None
+
+
+def test_an_invalidation_that_is_not_heard_is_told_with_the_reason(caplog):
+    with Cache("http://127.0.0.1:1", token="t") as cache:
+        assert cache.invalidate(tag="t") == 0
+    assert "did not hear of an invalidation" in caplog.text
+    assert "Connection refused" in caplog.text.partition("did not hear")[2]
 
 
 def test_mistakes_are_told(cache):

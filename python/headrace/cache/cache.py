@@ -5,10 +5,10 @@ The guarantee: a cache that is down, slow or not let in breaks nothing. `get` gi
 mistakes in a program do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from headrace.cache.backend import Backend, Found
 from headrace.cache.errors import SerializeError
@@ -16,12 +16,13 @@ from headrace.cache.guarded import Guarded
 from headrace.cache.opening import opened, where
 from headrace.cache.serializers import Serializer, serializer
 from headrace.errors import UsageError
-from headrace.settings.values import UnreadableError, read_duration
+from headrace.settings.values import UnreadableError, read_duration, read_size
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Lifetime = float | str
+LONGEST: Final = 2.0**31  # seconds; a longer lifetime is taken for this (RFC 9111, 1.2.2)
 
 
 class Cache:
@@ -36,9 +37,10 @@ class Cache:
 
     `url` is `memory://` (this process), `disk://FOLDER` (this machine), `redis://HOST:PORT/DB`, or `https://HOST:PORT`
     of one `headrace cache` or a list of several; default `$HEADRACE_CACHE_URL`, else `https://127.0.0.1:5000`. `token`
-    and `ca` (a PEM file) are found in the state folder of this machine when not given. `timeout`: seconds for a call in
-    all. `near`: bytes of this process for values of the service that were asked for; they follow its invalidations, at
-    most two seconds late. `serializer`: see `headrace.cache.serializers`. `prefix` goes before every key.
+    and `ca` (a PEM file) are found in the state folder of this machine when not given. `timeout`: for a call in all,
+    seconds or a text like "250ms". `near`: bytes of this process, or a text like "16m", for values of the service that
+    were asked for; they follow its invalidations, at most two seconds late. `serializer`: see
+    `headrace.cache.serializers`. `prefix` goes before every key.
 
     Objects may be used by all threads and event loops of a process, and after a fork. Raises `UsageError` for a URL or
     an option that is none.
@@ -50,14 +52,16 @@ class Cache:
         *,
         token: str | None = None,
         ca: str | Path | None = None,
-        timeout: float = 0.25,
-        near: int | None = None,
+        timeout: Lifetime = 0.25,
+        near: int | str | None = None,
         serializer: str | Serializer = "json",
         prefix: str = "",
     ) -> None:
         self.urls = where(url)
         self.serializer = _serializer(serializer)
-        backend = opened(self.urls, token=token, ca=ca, timeout=timeout, near=near)
+        if not isinstance(prefix, str):
+            raise UsageError(f"prefix={prefix!r} is no text", hint='give one like prefix="shop:"')
+        backend = opened(self.urls, token=token, ca=ca, timeout=_timeout(timeout), near=_near(near))
         self._guarded = Guarded(backend, name=self.name, prefix=prefix)
 
     @property
@@ -84,11 +88,11 @@ class Cache:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """The values that are there, in one call to each server."""
-        return self._values(self._guarded.get_many(keys))
+        return self._values(self._guarded.get_many(_keys(keys)))
 
     async def aget_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """As `get_many`."""
-        return self._values(await self._guarded.aget_many(keys))
+        return self._values(await self._guarded.aget_many(_keys(keys)))
 
     def set(self, key: str, value: object, *, ttl: Lifetime, stale: Lifetime = 0, tags: Sequence[str] = ()) -> bool:
         """Keeps a value, fresh for `ttl`, then usable while it is renewed for `stale` more: seconds or "10m", "24h".
@@ -174,6 +178,9 @@ class Cache:
     ) -> None:
         await self.aclose()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} can't be pickled or copied: it has connections; make another one with the same URL")
+
     def __repr__(self) -> str:
         return f"Cache({self.name!r})"
 
@@ -210,13 +217,39 @@ def _seconds(name: str, value: Lifetime) -> float:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
         raise UsageError(f"{name}={value!r} is no duration", hint='give seconds or a text like "10m"')
-    return seconds
+    return min(seconds, LONGEST)
+
+
+def _timeout(value: Lifetime) -> float:
+    timeout = _seconds("timeout", value)
+    if timeout == 0:
+        raise UsageError("a timeout of 0 leaves no time for a call", hint='give seconds or a text like "250ms"')
+    return timeout
+
+
+def _near(value: int | str | None) -> int | None:
+    try:
+        near = 0 if value is None else read_size(value)
+    except UnreadableError:
+        near = -1
+    if near < 0:
+        raise UsageError(f"near={value!r} is no size", hint='give bytes or a text like "16m"')
+    return None if value is None else near
+
+
+def _keys(keys: Sequence[str]) -> Sequence[str]:
+    if isinstance(keys, str | bytes):
+        raise UsageError(f"get_many({keys!r}) asks for one key, not for several", hint=f"give a list: [{keys!r}]")
+    return list(keys)
 
 
 def _tags(tags: Sequence[str]) -> Sequence[str]:
-    if isinstance(tags, str):
+    if isinstance(tags, str | bytes):
         raise UsageError(f"tags={tags!r} is one text", hint=f"give a list: tags=[{tags!r}]")
-    return tags
+    named = list(tags) if isinstance(tags, Iterable) else [tags]
+    if not all(isinstance(tag, str) for tag in named):
+        raise UsageError(f"tags={tags!r} are no texts", hint='give a list like tags=["posts"]')
+    return named
 
 
 def _one_of(key: str | None, tag: str | None, prefix: str | None) -> None:

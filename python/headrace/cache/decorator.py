@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, overload
 
-from headrace.cache.cache import Cache
+from headrace.cache.cache import LONGEST, Cache
 from headrace.cache.coroutines import CachedCoroutineFunction
 from headrace.cache.decorated import Binds, P, R, Store
 from headrace.cache.errors import DecorationError
@@ -158,4 +158,4 @@ def _seconds(name: str, value: Lifetime) -> float:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
         raise DecorationError(f"cached({name}={value!r}) is no duration", hint='give seconds or a text like "10m"')
-    return seconds
+    return min(seconds, LONGEST)

@@ -1,7 +1,7 @@
 """A backend that never fails: a cache that is down or slow must not break who uses it.
 
 What goes wrong becomes what an empty cache would say, and is counted; `Outage` tells of it. A call that was wrong
-itself (`UsageError`, `TypeError`) is the caller's and goes through.
+itself is the caller's and raises `UsageError`.
 """
 
 import logging
@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 from headrace import _core
 from headrace.cache.backend import Backend, Found, Lease
 from headrace.cache.errors import CacheError, PartlyError, RefusedError
+from headrace.errors import UsageError
 
 T = TypeVar("T")
-FAILURES: Final = (CacheError, UnicodeEncodeError)  # the latter: a key or a tag is no text
+FAILURES: Final = (CacheError, UnicodeEncodeError, TypeError)  # the latter two: a key or a tag is no text
 log: Final = logging.getLogger("headrace.cache")
 
 
@@ -232,7 +233,7 @@ class Guarded:
         return [self._prefix + key for key in keys]
 
     def _prefixed(self, values: Mapping[str, bytes]) -> Mapping[str, bytes]:
-        return {self._prefix + key: value for key, value in values.items()} if self._prefix else values
+        return {self._prefix + key: value for key, value in values.items()}
 
     def _found(self, found: Found | None) -> Found | None:
         if found is None:
@@ -263,8 +264,11 @@ class Guarded:
     def _were_set(self, count: int) -> None:
         self.counts.sets += count
 
-    def _failed(self, error: CacheError | UnicodeEncodeError, instead: T) -> T:
+    def _failed(self, error: CacheError | UnicodeEncodeError | TypeError, instead: T) -> T:
         """Counts. What went wrong is told by who knows the server; only a refusal is news of its own."""
+        if isinstance(error, TypeError):
+            message = f"the cache {self._name} was asked for a key or a tag that is no text ({error})"
+            raise UsageError(message, hint="keys, tags and prefixes are str") from error
         if not isinstance(error, RefusedError | UnicodeEncodeError):
             self.counts.failures += 1
             return instead
@@ -273,6 +277,8 @@ class Guarded:
             log.warning("the cache %s refuses a value or a call, which is told once: %s", self._name, error)
         return instead
 
-    def _unheard(self, error: CacheError | UnicodeEncodeError) -> int:
-        log.error("the cache %s did not hear of an invalidation: old values may be used for their time", self._name)
-        return self._failed(error, 0)
+    def _unheard(self, error: CacheError | UnicodeEncodeError | TypeError) -> int:
+        failed = self._failed(error, 0)
+        what = "the cache %s did not hear of an invalidation: old values may be used for their time (%s)"
+        log.error(what, self._name, error)
+        return failed

@@ -14,6 +14,7 @@ from headrace.cache.backend import Found, Lease
 from headrace.cache.errors import RefusedError
 from headrace.cache.waiters import Waiters
 
+SLICE: Final = 0.2  # seconds of a wait in one go; Python hears of Ctrl-C only in between
 SHARDS: Final = 4  # few, so that large values find room in one
 
 
@@ -90,7 +91,7 @@ class MemoryBackend:
         leased = self._lease(key, seconds)
         deadline = time.monotonic() + wait
         while leased is None and (left := deadline - time.monotonic()) > 0:
-            self._store.wait(key, left)
+            self._store.wait(key, min(left, SLICE))
             leased = self._lease(key, seconds)
         return leased
 

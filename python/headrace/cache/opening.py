@@ -19,9 +19,14 @@ DISK: Final = 1 << 30  # bytes of disk://
 
 
 def where(url: str | Sequence[str] | None, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The URLs of a cache: as given, else `$HEADRACE_CACHE_URL` (commas between them), else the service here."""
+    """The URLs of a cache: as given, else `$HEADRACE_CACHE_URL` (commas between them), else the service here.
+
+    Example: `where(["https://10.0.0.1:5000", "https://10.0.0.2:5000"])`. Raises `UsageError` for what is no text.
+    """
     given = environ.get(URL_VARIABLE, "") if url is None else url
     urls = given.split(",") if isinstance(given, str) else given
+    if not isinstance(urls, Sequence) or not all(isinstance(url, str) for url in urls):
+        raise UsageError(f"{given!r} is not the URL of a cache", hint="give a text, or a list of them")
     return tuple(url.strip() for url in urls if url.strip()) or (DEFAULT,)
 
 
@@ -33,7 +38,11 @@ def opened(
     timeout: float = 0.25,
     near: int | None = None,
 ) -> Backend:
-    """The backend of these URLs. Raises `UsageError` for a URL that is none of a cache's."""
+    """The backend of these URLs. `timeout` is in seconds, `near` in bytes.
+
+    Example: `opened(["https://127.0.0.1:5000"], near=16 << 20)`. Raises `UsageError` for a URL that is none of a
+    cache's.
+    """
     kind = urlsplit(urls[0]).scheme
     if kind in ("http", "https"):
         return _service(urls, token, ca, timeout, near)
@@ -105,7 +114,10 @@ LOCAL: Final[Mapping[str, Callable[[str, float], Backend]]] = {
 
 def _max_bytes(url: str, default: int) -> int:
     """What `?max_bytes=512m` says."""
-    given = parse_qs(urlsplit(url).query).get("max_bytes")
+    options = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    given = options.pop("max_bytes", None)
+    if options:
+        raise UsageError(f"{url}: there is no option {next(iter(options))!r}", hint="there is ?max_bytes=512m")
     try:
         return read_size(given[-1]) if given else default
     except UnreadableError:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -20,6 +21,9 @@ Hit = tuple[bytes, float, float, float, int, list[str] | None]
 ERRORS: Final = ((PermissionError, DeniedError), (OSError, AwayError), (ValueError, RefusedError))
 FAILED: Final = tuple(raised for raised, _ in ERRORS)
 TOGETHER: Final = 500  # calls in a batch
+LEASE: Final = (0.001, 3600.0)  # seconds, the shortest and the longest that a server grants
+WAIT: Final = 300.0  # seconds that a server lets somebody wait at most
+SLICE: Final = 1.0  # seconds of a thread's wait in one go; Python hears of Ctrl-C only in between
 BYTES: Final = 8 << 20  # of values in a batch, at least one value
 
 
@@ -121,11 +125,18 @@ class Remote:
 
     def lease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `Backend.lease`."""
-        return _leased(key, *self._asked(self._client.lease, key, seconds, wait))
+        hold, deadline = _held(seconds), time.monotonic() + wait
+        leased = self._leased(key, hold, min(wait, SLICE))
+        while leased is None and (left := deadline - time.monotonic()) > 0:
+            leased = self._leased(key, hold, min(left, SLICE))
+        return leased
+
+    def _leased(self, key: str, hold: float, wait: float) -> Found | Lease | None:
+        return _leased(key, *self._asked(self._client.lease, key, hold, wait))
 
     async def alease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `lease`."""
-        return _leased(key, *await self._aasked("lease", key, seconds, wait))
+        return _leased(key, *await self._aasked("lease", key, _held(seconds), min(wait, WAIT)))
 
     def give_up(self, lease: Lease) -> None:
         """As `Backend.give_up`."""
@@ -235,6 +246,11 @@ def _all_found(hits: Mapping[str, Hit]) -> dict[str, Found]:
 
 def _conditions(lease: Lease | None, over: Found | None) -> tuple[str | None, int | None]:
     return str(lease.id) if lease else None, over.version if over else None
+
+
+def _held(seconds: float) -> float:
+    shortest, longest = LEASE
+    return min(max(seconds, shortest), longest)
 
 
 def _leased(key: str, hit: Hit | None, lease: str | None) -> Found | Lease | None:
