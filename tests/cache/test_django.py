@@ -199,6 +199,23 @@ def test_what_is_set_while_something_is_added_is_not_lost(cache, handler, both, 
     assert cache.get("n") == (201 if when == "set" else 101)
 
 
+def test_what_is_set_while_another_is_touched_is_not_lost(cache, handler, monkeypatch):
+    store, get = handler["default"].client.backend, handler["default"].client.backend.get
+
+    def overtaken(key):
+        found = get(key)
+        store.entries[key] = (pickle.dumps("other"), time.monotonic(), 60, 0, ())
+        return found
+
+    cache.set("key", "first")
+    monkeypatch.setattr(store, "get", overtaken)
+    assert cache.touch("key", 600) is True
+    monkeypatch.undo()
+    assert cache.get("key") == "other"
+    monkeypatch.setattr(store, "set", lambda *args, **options: False)
+    assert cache.touch("key", 600) is False, "the cache does not take it"
+
+
 def test_where_the_cache_takes_nothing_an_addition_is_given_and_no_view_fails(cache, handler, both, monkeypatch):
     cache.set("n", 1)
     monkeypatch.setattr(handler["default"].client.backend, "set", lambda *args, **options: False)

@@ -240,6 +240,39 @@ def test_a_value_whose_tags_are_not_told_is_not_near():
             assert source(cache, "untold") == "service"
 
 
+def test_a_value_that_was_long_on_its_way_is_not_fresh_for_longer():
+    def act(head, values):
+        if head.startswith(b"GET /events"):
+            live(server.stream)
+        if b"key=slow" in head:
+            time.sleep(1.1)
+            return response(200, b"1", Cache_Control="max-age=1", Cache_Tags="")
+        return plain(head, values)
+
+    with scripted(act) as server, cache_at(server.url) as cache:
+        server.values["k"] = b"1"
+        until(lambda: source(cache, "k") == "near")
+        assert source(cache, "slow") == "service"
+        assert cache.backend._backend._store.get("slow") is None
+
+
+@pytest.mark.parametrize("event", [b"event: change\ndata: [1]\n\n", b"event: of-another-version\ndata: {}\n\n"])
+def test_an_unknown_event_drops_all(event):
+    streams = []
+
+    def act(head, values):
+        if head.startswith(b"GET /events"):
+            streams.append(server.stream)
+            live(server.stream)
+        return plain(head, values)
+
+    with scripted(act) as server, cache_at(server.url) as cache:
+        server.values["k"] = b"1"
+        until(lambda: source(cache, "k") == "near")
+        streams[-1].sendall(event)
+        until(lambda: cache.backend._backend._store.get("k") is None)
+
+
 def test_an_event_that_means_nothing_here_drops_all():
     streams = []
 

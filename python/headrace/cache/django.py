@@ -86,12 +86,15 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
         return True
 
     def touch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:  # noqa: ANN401
-        """Gives a value a new lifetime; whether there is one."""
+        """Gives a value a new lifetime; whether there is one. What is set at the same moment stays as it was set."""
         name, ttl = self._key(key, version), self._ttl(timeout)
         found = self.client.backend.get(name)
         if found is None:
             return False
-        return self.client.backend.set(name, found.value, ttl=ttl) if ttl > 0 else self.client.delete(name)
+        if ttl <= 0:
+            return self.client.delete(name)
+        touched = self.client.backend.set(name, found.value, ttl=ttl, over=found)
+        return touched or _is_newer(self.client.backend.get(name), found)
 
     async def atouch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:  # noqa: ANN401
         """As `touch`."""
@@ -99,9 +102,10 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
         found = await self.client.backend.aget(name)
         if found is None:
             return False
-        return (
-            await self.client.backend.aset(name, found.value, ttl=ttl) if ttl > 0 else await self.client.adelete(name)
-        )
+        if ttl <= 0:
+            return await self.client.adelete(name)
+        touched = await self.client.backend.aset(name, found.value, ttl=ttl, over=found)
+        return touched or _is_newer(await self.client.backend.aget(name), found)
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> Any:  # noqa: ANN401 - a number
         """Adds to a value and keeps its lifetime.
@@ -116,7 +120,7 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
                 return value
             before = found
             found, value = self._counted(key, store.get(name), delta)
-            if _is_same(before, found):
+            if not _is_newer(found, before):
                 return value  # the cache does not take it
         raise ValueError(f"Key '{key}' is set all the time: nothing could be added to it")
 
@@ -129,7 +133,7 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
                 return value
             before = found
             found, value = self._counted(key, await store.aget(name), delta)
-            if _is_same(before, found):
+            if not _is_newer(found, before):
                 return value  # the cache does not take it
         raise ValueError(f"Key '{key}' is set all the time: nothing could be added to it")
 
@@ -252,8 +256,9 @@ class CacheBackend(BaseCache):  # type: ignore[misc] # Django has no types
         return found, value + delta
 
 
-def _is_same(found: Found, other: Found) -> bool:
-    return (found.value, found.version) == (other.value, other.version)
+def _is_newer(found: Found | None, before: Found) -> bool:
+    """Whether something else was set since."""
+    return found is not None and found.version != before.version
 
 
 def _client(location: str | Sequence[str], options: dict[str, Any]) -> Cache:

@@ -135,7 +135,8 @@ class Follower:
     def _hear(self, event: Event) -> None:
         if event.kind == "change":
             self._change(json.loads(event.data))
-        elif event.kind == "lost":
+        elif event.kind != "ready":
+            # Changes were missed, or told in a way that means nothing here.
             self._lost()
         self._seen = event.id or self._seen
 

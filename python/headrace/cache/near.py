@@ -13,6 +13,7 @@ after, for somebody may have fetched it meanwhile. While no sign of life comes f
 asked; when changes were missed it is emptied.
 """
 
+import asyncio
 import os
 import struct
 import threading
@@ -99,9 +100,11 @@ class Near:
         if not isinstance(found, Found) or found.fresh_for <= 0 or found.tags is None:
             self._store.give_up(key, lease)
             return
+        # What it was on its way, so that nothing is fresh here that is over there. 0 is left where the lease was lost.
+        fresh_for = max(0.0, found.fresh_for - (FETCH - self._store.lease_left(key)))
         kept = HEAD.pack(found.age, found.version or 0) + found.value
         try:
-            self._store.set(key, kept, found.fresh_for, found.stale_for, found.tags, lease=lease)
+            self._store.set(key, kept, fresh_for, found.stale_for, found.tags, lease=lease)
         except ValueError:  # too large to be near
             self._store.give_up(key, lease)
 
@@ -311,7 +314,7 @@ class Near:
 
     async def aclose(self) -> None:
         """As `close`."""
-        self._stop()
+        await asyncio.to_thread(self._stop)
         await self._far.aclose()
 
     def _stop(self) -> None:
