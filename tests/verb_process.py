@@ -15,11 +15,12 @@ from tests.processes import HEADRACE, START, environment, until
 
 
 class VerbProcess:
-    """A running service; `token` is its state folder's."""
+    """A running service; `ready` is what its first line told, `token` its state folder's."""
 
     def __init__(self, folder: Path, process: subprocess.Popen[bytes], ready: dict[str, str]) -> None:
         self.folder = folder
         self.process = process
+        self.ready = ready
         self.url, self.admin_url = ready["url"], ready["admin"]
         self.ca = folder / "state" / "certs" / "ca.pem"
         self.token = (folder / "state" / "token").read_text().strip()

@@ -50,6 +50,7 @@ __all__ = [
     "Slice",
     "Span",
     "Store",
+    "SyslogServer",
     "TableError",
     "Tls",
     "TlsError",
@@ -304,6 +305,26 @@ class Counters:
         """What was left of them."""
 
     @property
+    def syslog_open(self) -> int:
+        """Connections of syslog that are open."""
+
+    @property
+    def syslog_strangers(self) -> int:
+        """Connections that were closed at once, because nobody from there may send."""
+
+    @property
+    def syslog_messages(self) -> int:
+        """Messages that were taken."""
+
+    @property
+    def syslog_malformed(self) -> int:
+        """Those among them that had no known form, and are a text of their own."""
+
+    @property
+    def syslog_cut(self) -> int:
+        """Those among them that were too long, or not whole when the connection ended."""
+
+    @property
     def latency(self) -> Histogram:
         """From the request's head to the end of the response."""
 
@@ -317,7 +338,11 @@ class Engine:
     @property
     def threads(self) -> int: ...
     def listen(
-        self, address: str, handler: Balancer | CacheServer | IngestServer | LogServer, *, tls: Tls | None = None
+        self,
+        address: str,
+        handler: Balancer | CacheServer | IngestServer | LogServer | SyslogServer,
+        *,
+        tls: Tls | None = None,
     ) -> Listener:
         """Binds in every thread and serves. Raises `AddressError` with what to do about it."""
 
@@ -841,6 +866,20 @@ class LogServer:
     ) -> LogServer: ...
     def set_retry_after(self, after: float) -> None:
         """What `Retry-After` says from now on, in seconds."""
+
+@final
+class SyslogServer:
+    """Takes syslog over TCP or TLS into the journal of `logs`: RFC 5424 and 3164, framed by count or by line.
+
+    Example: `engine.listen("127.0.0.1:6514", SyslogServer(logs, networks=["127.0.0.0/8"]), tls=tls)`.
+
+    `networks` are those whose clients may connect; a message longer than `max_message` bytes (at most 4 MiB) is cut.
+    Raises `ValueError`, and `CoreError` for what is no network.
+    """
+
+    def __new__(cls, logs: LogServer, *, networks: Sequence[str], max_message: int = 65536) -> SyslogServer: ...
+    def set_utc_offset(self, seconds: int) -> None:
+        """Times without a zone are so many seconds ahead of UTC from now on; 0 before the first call."""
 
 @final
 class Store:

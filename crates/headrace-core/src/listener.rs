@@ -1,8 +1,8 @@
-//! Where connections come in, and what happens to one before its first byte of HTTP.
+//! Where connections come in, and what happens to one before its first byte of HTTP, or of another protocol.
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::{IpAddr, SocketAddr, TcpListener as StdListener},
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -33,7 +33,25 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// How long closing a listener waits for a thread that is busy.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes a handler for each engine thread.
+/// What is spoken over the connections of a listener, on one engine thread.
+pub trait Protocol: 'static {
+    /// Whether clients read. Where they do not they get nothing that they did not ask for, such as tickets by which TLS
+    /// sessions are resumed: a client that closes with something unread resets, and loses what it sent last.
+    const ANSWERS: bool;
+
+    /// Whether a client from there may connect; one that may not is closed at once.
+    fn admits(&self, client: IpAddr) -> bool;
+
+    /// Speaks until the connection has ended.
+    fn plain(&self, socket: TcpStream, peer: Peer, thread: Rc<Thread>) -> impl Future<Output = ()> + 'static;
+
+    /// The same over TLS. It is boxed, so that a connection costs what it runs now and not the sum of all it ever runs.
+    fn secure(&self, stream: Box<TlsStream<TcpStream>>, peer: Peer, thread: Rc<Thread>) -> Serving;
+}
+
+pub type Serving = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Makes a handler of HTTP for each engine thread.
 pub trait Source: Send + Sync + 'static {
     type Handler: Handler;
 
@@ -46,6 +64,7 @@ pub struct Listener {
     bound: SocketAddr,
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
     close: watch::Sender<bool>,
+    answers: bool,
 }
 
 impl Listener {
@@ -56,21 +75,40 @@ impl Listener {
         source: &Arc<S>,
         tls: Option<Arc<ServerConfig>>,
     ) -> Result<Self, Error> {
+        let source = Arc::clone(source);
+        let speak = move |thread: &Rc<Thread>| Http(h2::Crew::new(source.handler(thread)));
+        Self::open_for(engine, address, speak, tls)
+    }
+
+    /// Binds `address` in every thread and serves it by what `speak` makes for each.
+    pub fn open_for<P: Protocol>(
+        engine: &Engine,
+        address: &Address,
+        speak: impl Fn(&Rc<Thread>) -> P + Send + Sync + 'static,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<Self, Error> {
+        let speak = Arc::new(speak);
         let sockets = socket::bind(address, engine.threads())?;
         let bound = sockets
             .first()
             .and_then(|socket| socket.local_addr().ok())
             .ok_or_else(|| Error::Address(format!("{address}: the socket has no address")))?;
         let (close, closed) = watch::channel(false);
-        let tls = tls.map(|config| Arc::new(ArcSwap::new(config)));
+        let tls = tls.map(|config| Arc::new(ArcSwap::new(fitting(config, P::ANSWERS))));
         for (index, socket) in sockets.into_iter().enumerate() {
-            let (source, tls, closed) = (Arc::clone(source), tls.clone(), closed.clone());
+            let (speak, tls, closed) = (Arc::clone(&speak), tls.clone(), closed.clone());
             engine.run(index, move |thread| {
-                let handler = source.handler(thread);
-                serve(thread, socket, handler, tls, closed);
+                let protocol = Rc::new(speak(thread));
+                serve(thread, socket, protocol, tls, closed);
             })?;
         }
-        Ok(Self { bound, tls, close })
+        let answers = P::ANSWERS;
+        Ok(Self {
+            bound,
+            tls,
+            close,
+            answers,
+        })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -81,7 +119,7 @@ impl Listener {
     pub fn set_tls(&self, config: Arc<ServerConfig>) -> Result<(), Error> {
         match &self.tls {
             Some(current) => {
-                current.store(config);
+                current.store(fitting(config, self.answers));
                 Ok(())
             }
             None => Err(Error::Tls(format!("{} was opened without TLS", self.bound))),
@@ -98,20 +136,51 @@ impl Listener {
     }
 }
 
+/// Without tickets where nobody would read them.
+fn fitting(config: Arc<ServerConfig>, answers: bool) -> Arc<ServerConfig> {
+    if answers {
+        return config;
+    }
+    let mut config = ServerConfig::clone(&config);
+    config.send_tls13_tickets = 0;
+    Arc::new(config)
+}
+
+/// HTTP of either version, answered by a handler.
+struct Http<H>(Rc<h2::Crew<H>>);
+
+impl<H: Handler> Protocol for Http<H> {
+    const ANSWERS: bool = true;
+
+    fn admits(&self, _client: IpAddr) -> bool {
+        true
+    }
+
+    fn plain(&self, socket: TcpStream, peer: Peer, thread: Rc<Thread>) -> impl Future<Output = ()> + 'static {
+        h1::serve(socket, peer, thread, Rc::clone(self.0.handler()))
+    }
+
+    fn secure(&self, stream: Box<TlsStream<TcpStream>>, peer: Peer, thread: Rc<Thread>) -> Serving {
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Box::pin(h2::serve(*stream, peer, thread, Rc::clone(&self.0))),
+            _ => Box::pin(h1::serve(*stream, peer, thread, Rc::clone(self.0.handler()))),
+        }
+    }
+}
+
 /// Accepts until `closed` says so or the engine stops.
-fn serve<H: Handler>(
+fn serve<P: Protocol>(
     thread: &Rc<Thread>,
     socket: StdListener,
-    handler: Rc<H>,
+    protocol: Rc<P>,
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
     mut closed: watch::Receiver<bool>,
 ) {
     let thread = Rc::clone(thread);
-    let crew = h2::Crew::new(handler);
     tokio::task::spawn_local(async move {
         match TcpListener::from_std(socket) {
             Ok(listener) => tokio::select! {
-                () = accept(&thread, &listener, crew, tls) => {}
+                () = accept(&thread, &listener, &protocol, tls) => {}
                 Ok(_) = closed.wait_for(|closed| *closed) => {}
             },
             Err(error) => tell(&thread, false, format!("a listener cannot be used: {error}")),
@@ -123,10 +192,10 @@ fn tell(thread: &Thread, ok: bool, detail: String) {
     thread.shared().events.push(Event::Listener { ok, detail });
 }
 
-async fn accept<H: Handler>(
+async fn accept<P: Protocol>(
     thread: &Rc<Thread>,
     listener: &TcpListener,
-    crew: Rc<h2::Crew<H>>,
+    protocol: &Rc<P>,
     tls: Option<Arc<ArcSwap<ServerConfig>>>,
 ) {
     let stop = thread.clock.timer();
@@ -147,7 +216,7 @@ async fn accept<H: Handler>(
                 if std::mem::take(&mut failing) {
                     tell(thread, true, "connections are accepted again".into());
                 }
-                admit(thread, socket, address, &crew, tls.as_ref());
+                admit(thread, socket, address, protocol, tls.as_ref());
             }
             // The client was gone before we looked: its problem alone.
             Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -161,55 +230,49 @@ async fn accept<H: Handler>(
     }
 }
 
-fn admit<H: Handler>(
+fn admit<P: Protocol>(
     thread: &Rc<Thread>,
     socket: TcpStream,
     address: SocketAddr,
-    crew: &Rc<h2::Crew<H>>,
+    protocol: &Rc<P>,
     tls: Option<&Arc<ArcSwap<ServerConfig>>>,
 ) {
     let counters = thread.counters();
     counters.connections_accepted.add(1);
+    let ip = address.ip().to_canonical();
+    if !protocol.admits(ip) {
+        return;
+    }
     let Some(open) = Open::count(thread) else {
         counters.connections_refused.add(1);
         return;
     };
     // A connection that ended in the meantime shows it on the first read.
     let _ = socket.set_nodelay(true);
-    let ip = address.ip().to_canonical();
     let peer = Peer {
         ip,
         ip_text: ip.to_string(),
         secure: tls.is_some(),
     };
-    let (thread, crew) = (Rc::clone(thread), Rc::clone(crew));
+    let thread = Rc::clone(thread);
     match tls.map(|tls| tls.load_full()) {
-        None => drop(tokio::task::spawn_local(async move {
-            h1::serve(socket, peer, thread, Rc::clone(crew.handler())).await;
-            drop(open);
-        })),
-        Some(config) => drop(tokio::task::spawn_local(async move {
-            // Both are boxed, so that a connection costs what it runs now and not the sum of all it ever runs.
-            let handshake = Box::pin(handshake(Rc::clone(&thread), socket, config));
-            if let Some(serving) = handshake.await.map(|stream| serving(stream, peer, thread, crew)) {
-                serving.await;
-            }
-            drop(open);
-        })),
-    }
-}
-
-type Serving = Pin<Box<dyn Future<Output = ()>>>;
-
-fn serving<H: Handler>(
-    stream: Box<TlsStream<TcpStream>>,
-    peer: Peer,
-    thread: Rc<Thread>,
-    crew: Rc<h2::Crew<H>>,
-) -> Serving {
-    match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Box::pin(h2::serve(*stream, peer, thread, crew)),
-        _ => Box::pin(h1::serve(*stream, peer, thread, Rc::clone(crew.handler()))),
+        None => {
+            let speaking = protocol.plain(socket, peer, thread);
+            drop(tokio::task::spawn_local(async move {
+                speaking.await;
+                drop(open);
+            }));
+        }
+        Some(config) => {
+            let protocol = Rc::clone(protocol);
+            drop(tokio::task::spawn_local(async move {
+                let handshake = Box::pin(handshake(Rc::clone(&thread), socket, config));
+                if let Some(serving) = handshake.await.map(|stream| protocol.secure(stream, peer, thread)) {
+                    serving.await;
+                }
+                drop(open);
+            }));
+        }
     }
 }
 

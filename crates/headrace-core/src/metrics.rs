@@ -226,6 +226,13 @@ pub struct ThreadCounters {
     pub compressed: [Counter; 3],
     pub compressed_in: Counter,
     pub compressed_out: Counter,
+    /// Of syslog: connections that are open, clients that may not connect, messages, and how many of them had no known form
+    /// or were cut.
+    pub syslog_open: Counter,
+    pub syslog_strangers: Counter,
+    pub syslog_messages: Counter,
+    pub syslog_malformed: Counter,
+    pub syslog_cut: Counter,
     pub latency: Histogram,
 }
 

@@ -61,6 +61,11 @@ pub(crate) struct Counters {
     compressed: HashMap<&'static str, u64>,
     compressed_in: u64,
     compressed_out: u64,
+    syslog_open: u64,
+    syslog_strangers: u64,
+    syslog_messages: u64,
+    syslog_malformed: u64,
+    syslog_cut: u64,
     latency: Py<Histogram>,
 }
 
@@ -109,6 +114,11 @@ impl Counters {
             compressed: compressed.collect(),
             compressed_in: sum(|thread| &thread.compressed_in),
             compressed_out: sum(|thread| &thread.compressed_out),
+            syslog_open: sum(|thread| &thread.syslog_open),
+            syslog_strangers: sum(|thread| &thread.syslog_strangers),
+            syslog_messages: sum(|thread| &thread.syslog_messages),
+            syslog_malformed: sum(|thread| &thread.syslog_malformed),
+            syslog_cut: sum(|thread| &thread.syslog_cut),
             latency: Py::new(py, Histogram(engine.latency()))?,
         })
     }

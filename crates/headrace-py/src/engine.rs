@@ -13,7 +13,7 @@ use crate::{
     event::Event,
     ingest::IngestServer,
     limits::Limits,
-    log_server::LogServer,
+    log_server::{LogServer, SyslogServer},
     tls::{ClientTls, Tls},
 };
 
@@ -27,6 +27,7 @@ enum Handler<'py> {
     Cache(PyRef<'py, CacheServer>),
     Ingest(PyRef<'py, IngestServer>),
     Logs(PyRef<'py, LogServer>),
+    Syslog(PyRef<'py, SyslogServer>),
 }
 
 #[pymethods]
@@ -69,6 +70,11 @@ impl Engine {
             Handler::Logs(logs) => {
                 let source = Arc::new(logs::Served(Arc::clone(&logs.0)));
                 py.detach(|| listener::Listener::open(&self.0, &address, &source, tls))
+            }
+            Handler::Syslog(syslog) => {
+                let syslog = Arc::clone(&syslog.0);
+                let speak = move |thread: &_| syslog.speaker(thread);
+                py.detach(|| listener::Listener::open_for(&self.0, &address, speak, tls))
             }
         };
         opened.map(Listener).map_err(raise)

@@ -47,7 +47,7 @@ mod _core {
         journal::{Journal, JournalStatus},
         limits::Limits,
         log_file::{LogFile, LogFileStatus, compress_log},
-        log_server::{LogOptions, LogServer},
+        log_server::{LogOptions, LogServer, SyslogServer},
         packing::{Packed, pack, unpack},
         shipper::LogShipper,
         slices::{Seal, Slice, Span},

@@ -1,11 +1,11 @@
-//! The log server and its options.
+//! The log server and its options; and that for syslog.
 
 use std::{path::PathBuf, sync::Arc};
 
 use headrace_core::{
     error::Error,
     intake,
-    logs::{self, Options, line::Format, reading::Reading},
+    logs::{self, Options, line::Format, reading::Reading, syslog},
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
 
@@ -85,5 +85,38 @@ impl LogServer {
     fn set_retry_after(&self, after: f64) -> PyResult<()> {
         self.0.set_retry_after(seconds("after", after)?);
         Ok(())
+    }
+}
+
+/// More than any message, and little enough for a record of the journal whatever becomes of it.
+const MAX_MESSAGE: usize = 4 << 20;
+
+#[pyclass(frozen, module = "headrace._core")]
+pub(crate) struct SyslogServer(pub(crate) Arc<syslog::Syslog>);
+
+#[pymethods]
+impl SyslogServer {
+    #[new]
+    #[pyo3(
+        signature = (logs, *, networks, max_message = 65536),
+        text_signature = "(logs, *, networks, max_message=65536)"
+    )]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are owned")]
+    fn new(logs: &LogServer, networks: Vec<String>, max_message: usize) -> PyResult<Self> {
+        if !(1..=MAX_MESSAGE).contains(&max_message) {
+            return Err(PyValueError::new_err(format!(
+                "max_message must be from 1 to {MAX_MESSAGE}"
+            )));
+        }
+        let from = networks.iter().map(|network| network.parse().map_err(raise));
+        let options = syslog::Options {
+            from: from.collect::<PyResult<_>>()?,
+            max_message,
+        };
+        Ok(Self(syslog::Syslog::new(Arc::clone(&logs.0), options)))
+    }
+
+    fn set_utc_offset(&self, seconds: i32) {
+        self.0.set_utc_offset(seconds);
     }
 }

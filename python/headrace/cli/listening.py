@@ -98,15 +98,17 @@ def reachable(address: str) -> str:
     return f"localhost:{port}" if host in EVERYWHERE else address
 
 
-def announcer(common: Common, name: str, settings: Listening, also: str = "") -> Callable[[str, str], None]:
-    """Tells of the service called `name` once it serves: where it is, and `also` what else matters."""
+def announcer(common: Common, name: str, settings: Listening, also: str = "") -> Callable[..., None]:
+    """Tells of the service called `name` once it serves: where it is, `also` what matters, other places by name."""
     scheme = "http" if settings.plain else "https"
 
-    def announce(public: str, admin: str) -> None:
+    def announce(public: str, admin: str, **others: str) -> None:
         if common.json:
-            as_json({"ready": name, "url": f"{scheme}://{reachable(public)}", "admin": f"https://{admin}"})
+            as_json({"ready": name, "url": f"{scheme}://{reachable(public)}", "admin": f"https://{admin}", **others})
         else:
             progress(f"admin port: https://{reachable(admin)}{also}")
+            for other, address in others.items():
+                progress(f"{other}: {address}")
             click.echo(f"{name} ready: {scheme}://{reachable(public)}")
 
     return announce

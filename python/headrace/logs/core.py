@@ -47,3 +47,11 @@ def server_options(settings: LogsSettings, token: str) -> _core.LogOptions:
         window=settings.key_window,
         max_keys=settings.max_keys,
     )
+
+
+def syslog_server(settings: LogsSettings, logs: _core.LogServer) -> _core.SyslogServer:
+    """What takes syslog into the journal of `logs`. Raises `UsageError`."""
+    try:
+        return _core.SyslogServer(logs, networks=settings.syslog_from, max_message=settings.syslog_length)
+    except (ValueError, _core.CoreError) as error:
+        raise UsageError(f"syslog cannot be taken as the settings say: {error}") from error

@@ -81,6 +81,13 @@ class Watch:
             "file_bytes": file.length,
             "journal_bytes": journal.bytes,
             "wrong": list(self.wrong()),
+            "syslog": {
+                "open": counters.syslog_open,
+                "messages": counters.syslog_messages,
+                "malformed": counters.syslog_malformed,
+                "cut": counters.syslog_cut,
+                "refused_peers": counters.syslog_strangers,
+            },
             "requests": counters.requests_http1 + counters.requests_http2,
             "latency": {f"p{percent}": round(counters.latency.percentile(percent), 6) for percent in (50, 99)},
             "refused": {code: count for code, count in counters.refused.items() if count},

@@ -14,7 +14,7 @@ from headrace.service.certificates import CertificateWatch, Shown
 from headrace.service.lifecycle import EventPump, Stop, keep_all
 
 Announce = Callable[[str, str], None]
-Handler = _core.Balancer | _core.CacheServer | _core.IngestServer | _core.LogServer
+Handler = _core.Balancer | _core.CacheServer | _core.IngestServer | _core.LogServer | _core.SyslogServer
 Part = asyncio.Task[Any]
 T = TypeVar("T")
 
@@ -40,6 +40,7 @@ class Front:
     port: AdminPort
     certificates: CertificateWatch
     stop: Stop
+    beside: Sequence[_core.Listener] = ()
 
     @classmethod
     def opened(
@@ -51,16 +52,20 @@ class Front:
         port: AdminPort,
         credentials: Shown,
         stop: Stop,
+        *,
+        also: Sequence[tuple[str, Handler]] = (),
     ) -> "Front":
-        """Binds the public address. Raises `AddressError`."""
+        """Binds the public address, and what `also` is served, in the same way. Raises `AddressError`."""
+        beside = [engine.listen(other, another, tls=tls) for other, another in also]
         listener = engine.listen(address, handler, tls=tls)
 
         def show() -> None:
             if (shown := credentials.tls()) is not None:
-                listener.set_tls(shown)
+                for each in (listener, *beside):
+                    each.set_tls(shown)
             port.reload()
 
-        return cls(engine, listener, port, CertificateWatch(credentials, show), stop)
+        return cls(engine, listener, port, CertificateWatch(credentials, show), stop, beside)
 
     async def serve(
         self,

@@ -253,6 +253,11 @@ class LogsSettings(ClientLimits):
     open: Annotated[bool, SWITCHED, "ask no token; with an address on loopback only"] = False
     token: Annotated[str | None, TEXT, "the token of both ports; unset takes the state folder's"] = None
     threads: Annotated[int, whole(0, 1024), "event loop threads; 0 is one for each core"] = 0
+    syslog: Annotated[
+        str | None, ADDRESS, "where syslog is taken over TLS, or over TCP with `plain`; unset: nowhere"
+    ] = None
+    syslog_from: Annotated[tuple[str, ...], TEXTS, "networks whose machines may send syslog"] = ("127.0.0.0/8", "::1")
+    syslog_length: Annotated[int, BYTE_SIZE, "longest message of syslog; longer ones are cut"] = 65536
     url: Annotated[str | None, TEXT, "the collector that `tail` and `search` ask; unset: https://127.0.0.1:6000"] = None
     file: Annotated[Path, PATH, "the file that entries are written to, in the order of their time"] = Path(
         "log/log.txt"

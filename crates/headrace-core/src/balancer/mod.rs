@@ -44,7 +44,7 @@ pub use self::{
     edge_cache::{EdgeCache, EdgeOptions},
     entries::Entries,
     handler::Forwarder,
-    options::{Network, Options, Via},
+    options::{Options, Via},
     probe::{Probe, probe},
     server::Stats,
     table::{Policy, RouteSpec, ServerSpec, ServiceSpec, TableSpec},

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     Intake,
@@ -29,6 +29,9 @@ use crate::{
     metrics::Refused,
     service::{Stop, Unread, refuse, stopping},
 };
+
+/// When what must not be refused is tried again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 pub struct Local {
     pub(super) intake: Arc<Intake>,
@@ -137,6 +140,30 @@ impl Local {
             self.intake.keys.number(key, numbers);
         }
         Ok(Pending { numbers, place })
+    }
+
+    /// Appends, and comes back when it is safe: for whoever has nobody to tell that it is not. While the journal takes
+    /// nothing it waits. What is too much for one record goes in parts, in order.
+    pub async fn insist(&self, stream: u16, mut payloads: &[&[u8]]) {
+        let mut most = payloads.len();
+        while !payloads.is_empty() {
+            let (now, later) = payloads.split_at(most.min(payloads.len()));
+            let record = Record {
+                stream,
+                key: None,
+                payloads: now,
+            };
+            let kept = match self.append(record) {
+                Ok(pending) => pending.safe().await.is_ok(),
+                Err(_) => false,
+            };
+            if kept {
+                payloads = later;
+            } else {
+                most = now.len().div_ceil(2);
+                sleep(AGAIN).await;
+            }
+        }
     }
 
     /// Waits for so long until `numbers` have landed; whether they have.

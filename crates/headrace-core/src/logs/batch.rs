@@ -1,6 +1,6 @@
-//! The entries of one body: those that are taken, encoded one behind the other, and what is wrong with the others.
+//! The entries of one body, or of what a stream brought: those that are taken, encoded one behind the other, and what is wrong with the others.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::RefCell, time::Duration};
 
 use serde_json::value::RawValue;
 
@@ -9,7 +9,10 @@ use super::{
     level,
     timestamp::Told,
 };
-use crate::{calendar::SECOND, intake::unescape};
+use crate::{
+    calendar::{SECOND, now},
+    intake::unescape,
+};
 
 /// How many of those that are refused are told about.
 const MOST_ERRORS: usize = 100;
@@ -79,6 +82,11 @@ impl Batch {
         self.arrival = arrival;
     }
 
+    /// The moment that the entries are judged by, in nanoseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.arrival.now
+    }
+
     /// How many bytes of memory the entries have.
     pub fn capacity(&self) -> usize {
         self.encoded.capacity()
@@ -145,8 +153,46 @@ impl Batch {
     }
 }
 
+/// Batches of one thread, which begin with the memory of those before: what is asked for anew has to be cleared by the kernel
+/// first.
+#[derive(Debug)]
+pub(super) struct Batches {
+    max_ahead: Duration,
+    spare: RefCell<Vec<Batch>>,
+}
+
+/// How many keep their memory, and how much one may have: 4 MiB in all.
+const MOST_SPARE: usize = 16;
+const SPARE_BYTES: usize = 256 << 10;
+
+impl Batches {
+    pub(super) fn new(max_ahead: Duration) -> Self {
+        Self {
+            max_ahead,
+            spare: RefCell::default(),
+        }
+    }
+
+    /// One for what has just come.
+    pub(super) fn begin(&self) -> Batch {
+        let arrival = Arrival::new(now(), self.max_ahead);
+        let Some(mut batch) = self.spare.borrow_mut().pop() else {
+            return Batch::new(arrival);
+        };
+        batch.begin(arrival);
+        batch
+    }
+
+    pub(super) fn keep(&self, batch: Batch) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < MOST_SPARE && batch.capacity() <= SPARE_BYTES {
+            spare.push(batch);
+        }
+    }
+}
+
 impl Arrival {
-    pub fn new(now: i64, max_ahead: std::time::Duration) -> Self {
+    pub fn new(now: i64, max_ahead: Duration) -> Self {
         let max_ahead = max_ahead.as_nanos().min(i64::MAX as u128) as i64;
         Self { now, max_ahead }
     }
@@ -201,7 +247,7 @@ pub fn level_of(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// Ten seconds: clocks of machines that are kept in time at all lie closer together.
-pub const MAX_AHEAD: std::time::Duration = std::time::Duration::from_nanos(10 * SECOND as u64);
+pub const MAX_AHEAD: Duration = Duration::from_nanos(10 * SECOND as u64);
 
 #[cfg(test)]
 impl Batch {

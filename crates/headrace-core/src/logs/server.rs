@@ -8,14 +8,13 @@
 //! | `GET /search`, `GET /tail` | | what was written (`reading`) |
 
 use std::{
-    cell::RefCell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    batch::{Arrival, Batch},
+    batch::{Batch, Batches},
     json::{self, Malformed},
     loki,
     options::Options,
@@ -23,7 +22,6 @@ use super::{
     reading::Reading,
 };
 use crate::{
-    calendar::now,
     engine::Thread,
     http::{
         exchange::{Exchange, Handler},
@@ -38,16 +36,11 @@ use crate::{
 };
 
 /// The journal's only stream.
-const STREAM: u16 = 0;
-/// Batches whose memory a thread keeps for the next bodies, and how much one may have: 4 MiB in all. Memory that is asked
-/// for anew has to be cleared by the kernel first.
-const MOST_SPARE: usize = 16;
-const SPARE_BYTES: usize = 256 << 10;
-
+pub(super) const STREAM: u16 = 0;
 /// What all engine threads share of one log server.
 pub struct Logs {
-    options: Options,
-    intake: Arc<Intake>,
+    pub(super) options: Options,
+    pub(super) intake: Arc<Intake>,
     reading: Option<Arc<Reading>>,
 }
 
@@ -78,7 +71,7 @@ impl Source for Served {
         Rc::new(Server {
             logs: Arc::clone(&self.0),
             local: self.0.intake.local(thread),
-            spare: RefCell::default(),
+            batches: Batches::new(self.0.options.max_ahead),
         })
     }
 }
@@ -87,7 +80,7 @@ impl Source for Served {
 pub struct Server {
     logs: Arc<Logs>,
     local: Local,
-    spare: RefCell<Vec<Batch>>,
+    batches: Batches,
 }
 
 /// Whose form a body has, and the answer.
@@ -167,13 +160,13 @@ impl Server {
             self.local.thread.counters().refuse(Refused::BadRequest);
         }
         send_verdict(exchange, form, &batch).await;
-        self.keep(batch);
+        self.batches.keep(batch);
         Ok(())
     }
 
     /// Reads the entries of a body, and stores those that are some, unless they came before.
     fn take(&self, exchange: &impl Exchange, form: Form, body: &[u8]) -> Result<(Batch, Option<Pending>), Stop> {
-        let mut batch = self.begin();
+        let mut batch = self.batches.begin();
         form.read(body, &mut batch)
             .map_err(|why| refuse(Refused::BadRequest, why))?;
         let pending = match batch.accepted() {
@@ -181,23 +174,6 @@ impl Server {
             _ => self.store(exchange, form, body, &batch)?,
         };
         Ok((batch, pending))
-    }
-
-    /// A batch for a body that has just come.
-    fn begin(&self) -> Batch {
-        let arrival = Arrival::new(now(), self.logs.options.max_ahead);
-        let Some(mut batch) = self.spare.borrow_mut().pop() else {
-            return Batch::new(arrival);
-        };
-        batch.begin(arrival);
-        batch
-    }
-
-    fn keep(&self, batch: Batch) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < MOST_SPARE && batch.capacity() <= SPARE_BYTES {
-            spare.push(batch);
-        }
     }
 
     fn store(&self, exchange: &impl Exchange, form: Form, body: &[u8], batch: &Batch) -> Result<Option<Pending>, Stop> {

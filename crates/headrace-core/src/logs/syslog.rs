@@ -5,13 +5,17 @@
 //! ```
 //!
 //! Reading order: `framing` (where a message ends), `reader` (what it says) with `modern` and `traditional` (its two forms) and
-//! `json` (their fields); all of that is pure. `service` is who may connect and what is shared, `connection` one of them.
+//! `json` (their fields); all of that is pure. `service` is who may connect and what is shared, `connection` one of them, `rounds` when it reads.
 
+mod connection;
 pub mod framing;
 mod json;
 mod modern;
 pub mod reader;
+mod rounds;
+mod service;
 mod traditional;
 
 pub use framing::{Framing, Message};
 pub use reader::Reader;
+pub use service::{Options, Speaker, Syslog};

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod buffers;
 pub mod clock;
+pub mod network;
 pub mod pipe;
 pub mod session;
 pub mod socket;

@@ -217,6 +217,23 @@ fn is_unacknowledged(socket: &TcpStream) -> bool {
     tcp_info(socket).is_some_and(|info| info.tcpi_unacked > 0)
 }
 
+/// Lets the socket be ready only when so many bytes can be read, or it has ended. Reading without being told gets fewer.
+#[allow(unsafe_code)]
+pub fn set_low_water(socket: &TcpStream, bytes: u16) {
+    let bytes = libc::c_int::from(bytes);
+    // SAFETY: the kernel reads an integer of the length it is told; the descriptor is open for as long as `socket` is
+    // borrowed. No safe wrapper of this option is at hand.
+    let _ = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const bytes).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+}
+
 #[allow(unsafe_code)]
 fn tcp_info(socket: &TcpStream) -> Option<libc::tcp_info> {
     let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();

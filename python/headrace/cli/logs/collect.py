@@ -13,11 +13,14 @@ from headrace.settings import LogsSettings, load
         "headrace logs collect",
         "headrace logs collect --file /var/log/shop/log.txt --line json",
         "headrace logs collect --address 127.0.0.1:6000 --plain --open",
+        "headrace logs collect --syslog 0.0.0.0:6514 --syslog-from 10.0.0.0/8",
     )
 )
 @listening_options("0.0.0.0:6000", "127.0.0.1:6001", public="Where entries are posted and read.")
 @click.option("--token", help="The token of both ports.  [default: the state folder's]")
 @click.option("--open", is_flag=True, default=None, help="Ask no token; with an address on loopback only.")
+@click.option("--syslog", metavar="HOST:PORT", help="Where syslog is taken: TLS, or TCP with --plain.  [default: off]")
+@click.option("--syslog-from", multiple=True, metavar="NETWORK", help="Who may send it.  [default: this machine]")
 @click.option("--file", metavar="FILE", help="The file that is written.  [default: log/log.txt]")
 @click.option("--line", metavar="FORM", help="A template, or json.  [default: {time};{level};{source};{message}]")
 @click.option("--window", metavar="TIME", help="How long an entry waits for earlier ones.  [default: 2s]")
