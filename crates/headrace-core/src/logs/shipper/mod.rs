@@ -29,11 +29,17 @@ use std::{
 };
 
 use self::{delivery::Delivery, queue::Queue};
-use super::Entry;
+use super::{Entry, entry::cut};
 use crate::{
     client::{Client, Cutter, Origin, Patience},
     error::Error,
 };
+
+/// Bytes of a message, and of further fields. Also where each of them becomes six as JSON it is less than a collector's body
+/// may have.
+const LONGEST: usize = 512 << 10;
+/// Room for what is said at the end of a message that is cut.
+const MARK: usize = 64;
 
 /// Where to, as whom, and how much may wait.
 #[derive(Debug, Clone)]
@@ -103,11 +109,36 @@ impl LogShipper {
         Ok(Self { queue, tally, cutter })
     }
 
-    /// Whether there was room. An urgent entry leaves at once, with all before it.
+    /// Whether there was room. An urgent entry leaves at once, with all before it. One that no collector would take is cut.
     pub fn put(&self, entry: &Entry<'_>, urgent: bool) -> bool {
+        if entry.message.len() > LONGEST || entry.fields.len() > LONGEST {
+            return self.put_cut(entry, urgent);
+        }
         let taken = self.queue.put(entry, urgent);
         self.tally.dropped.fetch_add(u64::from(!taken), Relaxed);
         taken
+    }
+
+    #[cold]
+    fn put_cut(&self, entry: &Entry<'_>, urgent: bool) -> bool {
+        let of = entry.message.len();
+        let message = match cut(entry.message, LONGEST - MARK) {
+            whole if whole.len() == of => whole.to_owned(),
+            start => format!("{start}... (cut, {of} bytes)"),
+        };
+        let fields = match entry.fields.len() {
+            of if of > LONGEST => format!(r#"{{"cut":"further fields of {of} bytes"}}"#),
+            _ => entry.fields.to_owned(),
+        };
+        let (message, fields) = (&*message, &*fields);
+        self.put(
+            &Entry {
+                message,
+                fields,
+                ..*entry
+            },
+            urgent,
+        )
     }
 
     /// Whether all that was put before is with the collector, or at least in the file, within `timeout`.

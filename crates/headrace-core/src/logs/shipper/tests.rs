@@ -202,6 +202,36 @@ fn what_is_refused_for_good_is_counted_and_the_next_ones_go_on() {
 }
 
 #[test]
+fn an_entry_that_no_collector_would_take_is_cut() {
+    let collector = Collector::start(&[]);
+    let roomy = ShipperOptions {
+        queue_bytes: 8 << 20,
+        ..options(&collector.url, None)
+    };
+    let shipper = LogShipper::start(roomy).unwrap();
+    let whole = "ü".repeat(LONGEST / 2);
+    assert!(put(&shipper, &whole));
+    assert!(put(&shipper, &(whole.clone() + "!")));
+    let fields = format!(r#"{{"exception":"{}"}}"#, "\\n".repeat(LONGEST / 2));
+    let entry = Entry {
+        message: "\u{1}",
+        fields: &fields,
+        ..Entry::default()
+    };
+    assert!(shipper.put(&entry, true));
+    assert!(shipper.flush(SOON));
+    let messages = collector.messages();
+    assert_eq!(messages[0], whole);
+    assert!(messages[1].ends_with("üü... (cut, 524289 bytes)") && messages[1].len() <= LONGEST);
+    assert_eq!(messages[2], "\u{1}");
+    let last = collector.seen().lines[2].clone();
+    assert!(
+        last.contains(&format!("further fields of {} bytes", fields.len())),
+        "{last}"
+    );
+}
+
+#[test]
 fn what_finds_no_room_is_dropped_and_told() {
     let collector = Collector::start(&[503, 503, 503]);
     let mut options = options(&collector.url, None);
