@@ -38,7 +38,7 @@ SCENARIO, one or more of these, or all:
   ingest-soak              memory and queue while it lands, over time
   logs-handler             what a handler adds to a log call
   logs-handler-tail        the longest of them
-  logs-batches, logs-single   a log entry until it is in the file
+  logs-batches, logs-syslog, logs-single   a log entry until it is in the file
   logs-rate                as many of them as one core takes
   cache-decorator, cache-decorator-async   a call of a decorated function, its value in memory
   cache-get                a value of 1 KB at the cache server

@@ -1,9 +1,10 @@
 import dataclasses
+import functools
 
 import pytest
 
 from headrace.bench.load import Generator
-from headrace.bench.logs.collecting import BATCHES, COLLECTING, FLOOR, SINGLE, collected, ours
+from headrace.bench.logs.collecting import BATCHES, COLLECTING, FLOOR, LINES, SINGLE, collected, ours
 from headrace.bench.rig import Effort, Rig
 
 
@@ -13,10 +14,17 @@ def rig(setting):
     return Rig(setting, Generator(setting.core, setting.folder), 0, Effort(seconds=1, rounds=1))
 
 
-RATE = COLLECTING[2].contestants
+BY_NAME = {scenario.name: scenario for scenario in COLLECTING}
+MEASURED = [each for name in ("logs-batches", "logs-syslog", "logs-rate") for each in BY_NAME[name].contestants]
+NAMES = ["ours", "syslog-ng", "our-syslog", "syslog-ng-single", "rate"]
 
 
-@pytest.mark.parametrize("contestant", [*COLLECTING[0].contestants, *RATE], ids=["ours", "syslog-ng", "rate"])
+def test_only_the_row_whose_floor_is_above_its_target_has_none():
+    targets = {name: scenario.target for name, scenario in BY_NAME.items()}
+    assert targets == {"logs-batches": 0.5, "logs-syslog": 0.5, "logs-single": None, "logs-rate": None}
+
+
+@pytest.mark.parametrize("contestant", MEASURED, ids=NAMES)
 def test_each_contestant_has_all_that_was_sent_in_its_file(rig, need, contestant):
     need(*contestant.tools)
     sample = contestant.measure(rig)
@@ -32,7 +40,9 @@ def test_the_floor_answers_each_request(rig, need):
     assert sample.value > 0
 
 
-@pytest.mark.parametrize("way", [BATCHES, SINGLE])
-def test_few_entries_are_measured_in_either_way(rig, way):
-    sample = collected(ours, dataclasses.replace(way, entries=way.batch * way.connections), rig)
+@pytest.mark.parametrize(("way", "kind"), [(BATCHES, "post"), (SINGLE, "post"), (LINES, "syslog")])
+def test_few_entries_are_measured_in_each_way(rig, way, kind):
+    sample = collected(
+        functools.partial(ours, kind=kind), dataclasses.replace(way, entries=way.batch * way.connections), rig
+    )
     assert sample.valid, sample

@@ -2,7 +2,8 @@
 
 Ours acknowledges what is synced to its journal, and writes it in the order of the entries' times; syslog-ng
 acknowledges nothing and writes what comes as it comes. Counted is until the process has ended and all is in its file.
-The floor of entries that come alone reads a request and answers it, and keeps nothing: what it takes is the kernel's.
+Where an entry comes by itself, that is compared over syslog, the same bytes to both. Posted it has to be answered, too:
+that row has no target, but a floor, which reads a request, answers it and keeps nothing: what it takes is the kernel's.
 """
 
 import contextlib
@@ -43,6 +44,7 @@ class Way:
 # As many as keep a collector busy for about so long: what it takes once, memory and its end, is little of it then.
 BATCHES: Final = Way(entries=600_000, batch=500, connections=8)
 SINGLE: Final = Way(entries=10_000, batch=1, connections=50)
+LINES: Final = Way(entries=30_000, batch=1, connections=50)
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,16 @@ class Collector:
 
 
 @contextlib.contextmanager
-def ours(rig: Rig) -> Iterator[Collector]:
-    """`headrace logs collect`, with its default settings."""
+def ours(rig: Rig, kind: str = "post") -> Iterator[Collector]:
+    """`headrace logs collect`, with its default settings; entries are posted, or come by "syslog"."""
     with folder(rig) as state:
-        port, admin = free_port(), free_port()
-        settings = _filled("logs.toml", state, port=port, admin=admin, file=state / "log" / "log.txt")
+        port, syslog, admin = free_port(), free_port(), free_port()
+        file = state / "log" / "log.txt"
+        settings = _filled("logs.toml", state, port=port, syslog=syslog, admin=admin, file=file)
         command = (sys.executable, "-m", "headrace", "logs", "collect", "--settings", str(settings))
         with running("logs", (*command, "--state", str(state)), rig.setting.folder, rig.setting.core) as process:
             until_answered(f"https://127.0.0.1:{admin}/readyz", process)
-            yield Collector(process, "post", port, state / "log")
+            yield Collector(process, kind, port if kind == "post" else syslog, state / "log")
 
 
 @contextlib.contextmanager
@@ -157,17 +160,30 @@ def _filled(name: str, state: Path, **names: object) -> Path:
     return path
 
 
-def _scenario(name: str, title: str, way: Way, *others: Contestant) -> Scenario:
-    headrace = Contestant("headrace", (HEADRACE.tool,), functools.partial(collected, ours, way), ours=True)
+def _scenario(
+    name: str, title: str, way: Way, *others: Contestant, kind: str = "post", target: float | None = 0.5
+) -> Scenario:
+    start = functools.partial(ours, kind=kind)
+    headrace = Contestant("headrace", (HEADRACE.tool,), functools.partial(collected, start, way), ours=True)
     peer = Contestant("syslog-ng", (SYSLOG_NG,), functools.partial(collected, syslog_ng, way))
-    return Scenario(name, title, MICROSECONDS, (headrace, peer, *others), target=0.5, against=(peer.name,))
+    return Scenario(name, title, MICROSECONDS, (headrace, peer, *others), target=target, against=(peer.name,))
 
 
 FLOOR: Final = Contestant("floor", (GO,), functools.partial(answered, SINGLE))
 COLLECTING = (
     _scenario("logs-batches", "An entry in the file, sent by 500: ours synced and ordered", BATCHES),
     _scenario(
-        "logs-single", "An entry in the file, sent for itself, 50 connections: ours synced and ordered", SINGLE, FLOOR
+        "logs-syslog",
+        "An entry in the file, sent for itself by syslog, 50 connections: ours synced and ordered",
+        LINES,
+        kind="syslog",
+    ),
+    _scenario(
+        "logs-single",
+        "An entry in the file, posted for itself and answered, 50 connections: ours synced and ordered",
+        SINGLE,
+        FLOOR,
+        target=None,
     ),
     Scenario(
         "logs-rate",

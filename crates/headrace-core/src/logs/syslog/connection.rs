@@ -150,13 +150,13 @@ impl<S: ClientStream> Connection<S> {
         if !self.quiet {
             return poll_read(&mut self.stream, cx, &mut self.buffer);
         }
-        let length = self.buffer.len();
-        self.buffer.resize(self.buffer.capacity(), 0);
-        let read = (&*SockRef::from(self.stream.socket())).read(&mut self.buffer[length..]);
-        self.buffer.truncate(length + read.as_ref().map_or(0, |bytes| *bytes));
-        match read {
+        let scratch = &mut *self.shared.scratch.borrow_mut();
+        match (&*SockRef::from(self.stream.socket())).read(scratch) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            read => Poll::Ready(read),
+            read => {
+                self.buffer.extend_from_slice(&scratch[..*read.as_ref().unwrap_or(&0)]);
+                Poll::Ready(read)
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 /// Little beside the time that an entry waits for earlier ones, and long enough for some messages to come.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The rounds of one engine thread.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Who may send syslog, and what the connections of a thread have in common.
 
 use std::{
+    cell::RefCell,
     net::IpAddr,
     rc::Rc,
     sync::{
@@ -62,6 +63,7 @@ impl Syslog {
             local: self.logs.intake.local(thread),
             batches: Batches::new(self.logs.options.max_ahead),
             rounds: Rounds::start(),
+            scratch: RefCell::new(vec![0; SCRATCH].into()),
         }))
     }
 }
@@ -75,7 +77,12 @@ pub(super) struct Shared {
     local: Local,
     batches: Batches,
     pub(super) rounds: Rc<Rounds>,
+    /// Where bytes are read to that are not many: clearing room for them in each connection's buffer would cost more.
+    pub(super) scratch: RefCell<Box<[u8]>>,
 }
+
+/// Bytes of a busy connection that are read by one call.
+const SCRATCH: usize = 64 * 1024;
 
 impl Protocol for Speaker {
     const ANSWERS: bool = false;
