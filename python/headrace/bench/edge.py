@@ -25,6 +25,7 @@ MICROSECONDS: Final = "CPU µs a hit"
 
 OURS: Final = dataclasses.replace(HEADRACE, configuration="edge.toml")
 NGINX_CACHE: Final = dataclasses.replace(NGINX_PEER, configuration="edge-nginx.conf")
+NGINX_GZIP: Final = dataclasses.replace(NGINX_PEER, name="nginx-gzip", configuration="edge-nginx-gzip.conf")
 VARNISH_PEER: Final = Peer(
     name="varnish",
     tool=VARNISH,
@@ -35,24 +36,25 @@ VARNISH_PEER: Final = Peer(
 )
 
 
-def edge(name: str, title: str, size: int, *, tls: bool = False, target: float | None = None) -> Scenario:
-    """A scenario of hits of objects of `size` bytes."""
-    peers = (OURS, NGINX_CACHE) if tls else (OURS, NGINX_CACHE, VARNISH_PEER)
+def edge(
+    name: str, title: str, kind: str, peers: tuple[Peer, ...], *, tls: bool = False, target: float | None = None
+) -> Scenario:
+    """A scenario of hits of objects of a `kind`, which is what their paths begin with at the backend."""
     contestants = tuple(
-        Contestant(peer.name, (peer.tool, WRK, H2LOAD), functools.partial(cost, peer, size=size, tls=tls), peer is OURS)
+        Contestant(peer.name, (peer.tool, WRK, H2LOAD), functools.partial(cost, peer, kind=kind, tls=tls), peer is OURS)
         for peer in peers
     )
     return Scenario(name, title, MICROSECONDS, contestants, target)
 
 
-def cost(peer: Peer, rig: Rig, *, size: int, tls: bool) -> Sample:
+def cost(peer: Peer, rig: Rig, *, kind: str, tls: bool) -> Sample:
     """Starts the peer with an empty cache, has it fetch every object, and loads it with requests for them."""
     log = rig.setting.folder / OBJECTS_LOG
     with _emptied(rig.setting) as setting, peer.started(setting, rig.servers(), tls=tls) as (process, url):
         began = _lines(log)
-        fetch_all(rig.generator, url, size)
+        fetch_all(rig.generator, url, kind)
         filled = _lines(log)
-        sample = spent([process.pid], lambda: hit(rig.generator, url, size, rig.effort.seconds))
+        sample = spent([process.pid], lambda: hit(rig.generator, url, kind, rig.effort.seconds))
         missed = _lines(log) - filled
     if filled - began != OBJECTS or missed:
         failure = f"the backend was asked for {filled - began} of {OBJECTS} objects, and for {missed} once more"
@@ -60,18 +62,18 @@ def cost(peer: Peer, rig: Rig, *, size: int, tls: bool) -> Sample:
     return sample
 
 
-def fetch_all(generator: Generator, url: str, size: int) -> Load:
+def fetch_all(generator: Generator, url: str, kind: str) -> Load:
     """Asks for every object once."""
     targets = generator.folder / "objects.txt"
-    targets.write_text("".join(f"{url}{size}/{number}\n" for number in range(1, OBJECTS + 1)))
+    targets.write_text("".join(f"{url}{kind}/{number}\n" for number in range(1, OBJECTS + 1)))
     command = (H2LOAD.require(), "--h1", "-c1", f"-n{OBJECTS}", *HEADER_OPTIONS, "-i", str(targets))
     return read_h2load(generator.run(*command, seconds=FILLING))
 
 
-def hit(generator: Generator, url: str, size: int, seconds: int) -> Load:
+def hit(generator: Generator, url: str, kind: str, seconds: int) -> Load:
     """Asks for the objects by HTTP/1.1, with a request under way on each connection."""
     script = generator.folder / "zipf.lua"
-    script.write_text(Template((CONFIGURATIONS / script.name).read_text()).substitute(objects=OBJECTS, size=size))
+    script.write_text(Template((CONFIGURATIONS / script.name).read_text()).substitute(objects=OBJECTS, kind=kind))
     pace = ("-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script))
     return read_wrk(generator.run(WRK.require(), *pace, *HEADER_OPTIONS, url, seconds=seconds))
 
@@ -89,8 +91,11 @@ def _lines(log: Path) -> int:
     return log.read_bytes().count(b"\n")
 
 
+ALL: Final = (OURS, NGINX_CACHE, VARNISH_PEER)
+
 EDGE: Final = (
-    edge("edge-hit", "Hit of the edge cache, 1 KB, HTTP/1.1", 1024, target=0.60),
-    edge("edge-hit-large", "Hit of the edge cache, 100 KB, HTTP/1.1", 102_400, target=0.60),
-    edge("edge-hit-tls", "Hit of the edge cache, 1 KB, HTTP/1.1 + TLS", 1024, tls=True),
+    edge("edge-hit", "Hit of the edge cache, 1 KB, HTTP/1.1", "1024", ALL, target=0.60),
+    edge("edge-hit-large", "Hit of the edge cache, 100 KB, HTTP/1.1", "102400", ALL, target=0.60),
+    edge("edge-hit-page", "Hit of the edge cache, 100 KB of HTML, HTTP/1.1", "page", (*ALL, NGINX_GZIP), target=0.60),
+    edge("edge-hit-tls", "Hit of the edge cache, 1 KB, HTTP/1.1 + TLS", "1024", (OURS, NGINX_CACHE), tls=True),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from headrace.bench.certificate import make_certificate
 from headrace.bench.load import Generator
+from headrace.bench.page import page
 from headrace.bench.peer import CONFIGURATIONS, HEADRACE, Peer, Setting, Template
 from headrace.bench.process import running
 from headrace.bench.tools import NGINX, SETPRIV, TASKSET
@@ -17,6 +18,7 @@ from headrace.bench.wait import free_port, until_answered
 
 MEGABYTE = 1 << 20
 FILES = {"megabyte": MEGABYTE, "1024": 1024, "102400": 102_400}  # of the backend, in bytes
+PAGE_SIZE = 102_400
 OBJECTS_LOG = "objects.log"  # a line for each request for an object that caches may store
 ADDRESSES = 1000
 
@@ -102,6 +104,7 @@ def _addresses(port: int) -> list[str]:
 def _backend(folder: Path, core: int, port: int) -> Iterator[int]:
     for name, size in FILES.items():
         (folder / name).write_bytes(b"x" * size)
+    (folder / "page.html").write_bytes(page(PAGE_SIZE))
     path = folder / "backend.conf"
     template = Template((CONFIGURATIONS / path.name).read_text())
     listen = "\n".join(f"listen {address} backlog=1024;" for address in _addresses(port))

@@ -10,7 +10,7 @@ use std::{io, rc::Rc};
 
 use bytes::BytesMut;
 
-use super::{local::Local, rewrite::response_fields};
+use super::{local::Local, options::Options, rewrite::response_fields};
 use crate::{
     compress::{Coding, Encoder, MIN_LENGTH, is_eligible, wanted},
     http::{
@@ -50,6 +50,30 @@ impl Compression {
         }
     }
 
+    /// What becomes of a response with `head`; `None` where it is left alone.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn changes(
+        self,
+        request: &Request,
+        head: &ResponseHead<'_>,
+        local: &Local,
+    ) -> Option<(Changes, Option<Box<Compressor>>)> {
+        if head.status == 304 {
+            return Changes::of_unchanged(head, request).map(|changes| (changes, None));
+        }
+        if !is_eligible(head.status, head.content_length, head.values()) {
+            return None;
+        }
+        let coding = self.coding(request);
+        if request.is_head() {
+            return Some((Changes::of(head, coding), None));
+        }
+        let compressor = coding.and_then(|coding| Compressor::new(local, coding, head.content_length));
+        let coding = coding.filter(|_| compressor.is_some());
+        Some((Changes::of(head, coding), compressor))
+    }
+
     fn coding(self, request: &Request) -> Option<Coding> {
         match self {
             Self::Off => None,
@@ -61,48 +85,31 @@ impl Compression {
 
 /// Fields that take the place of a server's, or come in addition.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Changes {
+pub(super) struct Changes {
     coding: Option<Coding>,
     vary: Option<Vec<u8>>,
     etag: Option<Vec<u8>>,
 }
 
-/// Starts the response with `head`, compressed if it is to be: then by what.
-#[cold]
-#[inline(never)]
+/// Starts the response with `head`, changed.
 pub(super) fn start(
     exchange: &mut impl Exchange,
     head: &ResponseHead<'_>,
-    local: &Local,
-    compression: Compression,
-    mut reply: ReplyBody,
-) -> Option<Box<Compressor>> {
-    let mut compressor = None;
-    let changes = if head.status == 304 {
-        Changes::of_unchanged(head, exchange.request())
-    } else if is_eligible(head.status, head.content_length, head.values()) {
-        let mut coding = compression.coding(exchange.request());
-        if let (Some(chosen), false) = (coding, exchange.request().is_head()) {
-            compressor = Compressor::new(local, chosen, head.content_length);
-            coding = coding.filter(|_| compressor.is_some());
-        }
-        if coding.is_some() {
-            // To HEAD what GET would be told (RFC 9110, 9.3.2).
-            reply = match reply {
-                ReplyBody::Empty(_) => ReplyBody::Empty(None),
-                _ => ReplyBody::Streamed,
-            };
-        }
-        let changes = Changes::of(head, coding);
+    changes: &Changes,
+    options: &Options,
+    reply: ReplyBody,
+) {
+    if head.status != 304 {
         exchange.varies_by_coding(changes.vary.is_some());
-        changes
-    } else {
-        Changes::default()
+    }
+    let reply = match (changes.coding, reply) {
+        (None, reply) => reply,
+        // To HEAD what GET would be told (RFC 9110, 9.3.2).
+        (_, ReplyBody::Empty(_)) => ReplyBody::Empty(None),
+        _ => ReplyBody::Streamed,
     };
-    let options = &local.balancer.options;
     let kept = response_fields(head, options).filter(|field| !changes.replaces(field));
     exchange.start(head.status, head.reason, kept.chain(changes.fields()), reply);
-    compressor
 }
 
 impl Changes {
@@ -115,17 +122,16 @@ impl Changes {
     }
 
     /// Of a 304: it was us who made the tag weak that the client shows.
-    fn of_unchanged(head: &ResponseHead<'_>, request: &Request) -> Self {
-        let etag = strong_etag(head).map(weak);
-        let shown = etag.filter(|etag| {
-            let mut shown = request.fields().get_all(b"if-none-match");
-            shown.any(|line| memchr::memmem::find(line, etag).is_some())
-        });
-        Self {
-            coding: None,
-            vary: shown.as_ref().and_then(|_| vary(head)),
-            etag: shown,
-        }
+    fn of_unchanged(head: &ResponseHead<'_>, request: &Request) -> Option<Self> {
+        let etag = weak(strong_etag(head)?);
+        let mut shown = request.fields().get_all(b"if-none-match");
+        shown
+            .any(|line| memchr::memmem::find(line, &etag).is_some())
+            .then(|| Self {
+                coding: None,
+                vary: vary(head),
+                etag: Some(etag),
+            })
     }
 
     fn replaces(&self, field: &Field<'_>) -> bool {
@@ -227,7 +233,7 @@ mod tests {
     use super::*;
     use crate::http::head::{HeadLimits, ResponseTo, Version, parse_response};
 
-    fn changes(lines: &str, of: impl Fn(&ResponseHead<'_>) -> Changes) -> (Changes, Vec<String>) {
+    fn changed(lines: &str, of: impl Fn(&ResponseHead<'_>) -> Changes) -> (Changes, Vec<String>) {
         let head = format!("HTTP/1.1 200 OK\r\n{lines}\r\n");
         let read = |head: &ResponseHead<'_>| {
             let changes = of(head);
@@ -247,7 +253,7 @@ mod tests {
     #[test]
     fn the_head_of_a_compressed_response_says_so() {
         let told = "Content-Length: 5000\r\nAccept-Ranges: bytes\r\nETag: \"a\"\r\nVary: Cookie\r\nX-A: 1\r\n";
-        let (_, lines) = changes(told, |head| Changes::of(head, Some(Coding::Brotli)));
+        let (_, lines) = changed(told, |head| Changes::of(head, Some(Coding::Brotli)));
         let expected = [
             "X-A: 1",
             "Content-Encoding: br",
@@ -255,7 +261,7 @@ mod tests {
             "ETag: W/\"a\"",
         ];
         assert_eq!(lines, expected);
-        let (_, lines) = changes(told, |head| Changes::of(head, None));
+        let (_, lines) = changed(told, |head| Changes::of(head, None));
         let expected = [
             "Accept-Ranges: bytes",
             "ETag: \"a\"",
@@ -273,12 +279,12 @@ mod tests {
             "Vary: Cookie\r\nVary: accept-encoding\r\n",
         ] {
             assert_eq!(
-                changes(told, |head| Changes::of(head, None)).0,
+                changed(told, |head| Changes::of(head, None)).0,
                 Changes::default(),
                 "{told}"
             );
         }
-        let (told, _) = changes("ETag: W/\"a\"\r\n", |head| Changes::of(head, Some(Coding::Gzip)));
+        let (told, _) = changed("ETag: W/\"a\"\r\n", |head| Changes::of(head, Some(Coding::Gzip)));
         assert_eq!(told.etag, None);
     }
 
@@ -294,7 +300,8 @@ mod tests {
             let mut request = Request::new();
             request.begin(Version::Http11, b"GET", b"/", b"a");
             request.fields_mut().push(b"If-None-Match", shown.as_bytes());
-            let (told, _) = changes("ETag: \"a\"\r\n", |head| Changes::of_unchanged(head, &request));
+            let of = |head: &ResponseHead<'_>| Changes::of_unchanged(head, &request).unwrap_or_default();
+            let (told, _) = changed("ETag: \"a\"\r\n", of);
             assert_eq!(
                 (told.etag.is_some(), told.vary.is_some()),
                 (weakened, weakened),

@@ -392,11 +392,14 @@ fn begin(
         ResponseBody::Length(length) => (ReplyBody::Length(length), Body::Http(head.body)),
         _ => (ReplyBody::Streamed, Body::Http(head.body)),
     };
-    if !compression.leaves(head) {
-        let compressor = compression::start(exchange, head, local, compression, reply);
+    let options = &local.balancer.options;
+    if !compression.leaves(head)
+        && let Some((changes, compressor)) = compression.changes(exchange.request(), head, local)
+    {
+        compression::start(exchange, head, &changes, options, reply);
         return Ok(Begun::Final(body, head.keep_alive, compressor));
     }
-    let fields = rewrite::response_fields(head, &local.balancer.options);
+    let fields = rewrite::response_fields(head, options);
     exchange.start(head.status, head.reason, fields, reply);
     Ok(Begun::Final(body, head.keep_alive, None))
 }

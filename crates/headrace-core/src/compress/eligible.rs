@@ -6,39 +6,33 @@ use crate::http::fields::Known;
 /// The least length that is worth it (Traefik).
 pub const MIN_LENGTH: u64 = 1024;
 
-/// Media types beside `text/*` and those with a suffix that shrink, in lower case.
-const TYPES: [&[u8]; 27] = [
-    b"application/ecmascript",
-    b"application/javascript",
-    b"application/json",
-    b"application/json-seq",
-    b"application/jsonl",
-    b"application/ndjson",
-    b"application/rtf",
-    b"application/sql",
-    b"application/toml",
-    b"application/vnd.apple.mpegurl",
-    b"application/vnd.ms-fontobject",
-    b"application/wasm",
-    b"application/x-font-opentype",
-    b"application/x-font-ttf",
-    b"application/x-javascript",
-    b"application/x-ndjson",
-    b"application/x-yaml",
-    b"application/xml",
-    b"application/xml-dtd",
-    b"application/yaml",
-    b"font/eot",
-    b"font/otf",
-    b"font/sfnt",
-    b"font/ttf",
-    b"image/bmp",
-    b"image/vnd.microsoft.icon",
-    b"image/x-icon",
+/// Subtypes that shrink, beside all of `text/` and those with a suffix that does.
+const APPLICATION: [&[u8]; 21] = [
+    b"ecmascript",
+    b"javascript",
+    b"json",
+    b"json-seq",
+    b"jsonl",
+    b"ndjson",
+    b"rtf",
+    b"sql",
+    b"toml",
+    b"vnd.apple.mpegurl",
+    b"vnd.ms-fontobject",
+    b"wasm",
+    b"x-font-opentype",
+    b"x-font-ttf",
+    b"x-javascript",
+    b"x-ndjson",
+    b"x-yaml",
+    b"xml",
+    b"xml-dtd",
+    b"yaml",
+    b"x-sh",
 ];
-const SUFFIXES: [&[u8]; 4] = [b"+json", b"+xml", b"+text", b"+yaml"];
-/// Each event leaves as it comes, and some clients read only plain ones; gRPC frames and compresses by itself.
-const NEVER: [&[u8]; 2] = [b"text/event-stream", b"application/grpc"];
+const FONT: [&[u8]; 4] = [b"eot", b"otf", b"sfnt", b"ttf"];
+const IMAGE: [&[u8]; 3] = [b"bmp", b"vnd.microsoft.icon", b"x-icon"];
+const SUFFIXES: [&[u8]; 4] = [b"json", b"xml", b"text", b"yaml"];
 
 /// Fields that speak about the very bytes of the body (RFC 9530, RFC 3230, RFC 1864).
 const DIGESTS: [&[u8]; 4] = [b"content-digest", b"repr-digest", b"digest", b"content-md5"];
@@ -55,12 +49,12 @@ pub fn is_eligible<'a>(
     let mut kinds = 0;
     for (known, name, value) in fields {
         let refuses = match known {
-            Known::ContentEncoding | Known::ContentRange => true,
-            Known::CacheControl => is_no_transform(value),
             Known::ContentType => {
                 kinds += 1;
                 !shrinks(value)
             }
+            Known::ContentEncoding | Known::ContentRange => true,
+            Known::CacheControl => is_no_transform(value),
             Known::Other => is_one_of(&DIGESTS, name),
             _ => false,
         };
@@ -72,20 +66,25 @@ pub fn is_eligible<'a>(
 }
 
 /// Whether bodies of a media type shrink (RFC 9110, 8.3.1: the same in any case, parameters may follow).
+///
+/// Never events, each of which leaves as it comes, and which some clients read only plain; nor gRPC, which frames and compresses
+/// by itself.
 fn shrinks(kind: &[u8]) -> bool {
     let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
     let kind = kind.get(..end).unwrap_or_default().trim_ascii();
-    let begins = |with: &[u8]| {
-        kind.get(..with.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(with))
-    };
-    let ends = |with: &&[u8]| {
-        let at = kind.len().checked_sub(with.len());
-        at.and_then(|at| kind.get(at..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(with))
-    };
-    !NEVER.iter().any(|never| begins(never))
-        && (begins(b"text/") || is_one_of(&TYPES, kind) || SUFFIXES.iter().any(ends))
+    let slash = memchr::memchr(b'/', kind).unwrap_or(kind.len());
+    let (top, rest) = kind.split_at(slash);
+    let sub = rest.get(1..).unwrap_or_default();
+    let is_grpc = || sub.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"grpc"));
+    let suffix = memchr::memrchr(b'+', sub).and_then(|at| sub.get(at + 1..));
+    let has_suffix = suffix.is_some_and(|suffix| is_one_of(&SUFFIXES, suffix));
+    match top.len() {
+        4 if top.eq_ignore_ascii_case(b"text") => !sub.is_empty() && !sub.eq_ignore_ascii_case(b"event-stream"),
+        4 if top.eq_ignore_ascii_case(b"font") => is_one_of(&FONT, sub),
+        5 if top.eq_ignore_ascii_case(b"image") => has_suffix || is_one_of(&IMAGE, sub),
+        11 if top.eq_ignore_ascii_case(b"application") => (has_suffix || is_one_of(&APPLICATION, sub)) && !is_grpc(),
+        _ => has_suffix,
+    }
 }
 
 fn is_one_of(names: &[&[u8]], name: &[u8]) -> bool {
@@ -129,6 +128,10 @@ mod tests {
             ("application/zip", false),
             ("application/jsonp2", false),
             ("text", false),
+            ("text/", false),
+            ("model/gltf+json", true),
+            ("image/x-icon", true),
+            ("Application/Wasm ; x=y", true),
             ("", false),
         ] {
             assert_eq!(eligible(200, None, &[("Content-Type", kind)]), is, "{kind}");

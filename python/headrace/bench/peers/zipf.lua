@@ -15,7 +15,7 @@ function init()
   local sums, formatted = {}, {}
   for rank = 1, objects do
     sums[rank] = (sums[rank - 1] or 0) + 1 / rank
-    formatted[rank] = wrk.format("GET", "/@size/" .. rank)
+    formatted[rank] = wrk.format("GET", "/@kind/" .. rank)
   end
   math.randomseed(1)
   for draw = 1, draws do requests[draw] = formatted[drawn(sums)] end
