@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
 use super::scan;
-use crate::intake::{MAX_DEPTH, is_too_deep};
+use crate::intake::{MAX_DEPTH, as_line, is_too_deep};
 
 /// How many characters of an error's beginning, and of its end, are told.
 const QUOTED: usize = 120;
@@ -22,6 +22,8 @@ pub struct Collection<'a> {
     pub token: Cow<'a, str>,
     /// Each is valid JSON.
     pub payloads: Vec<&'a str>,
+    /// Whether it is known that no line end is in it, so that each payload is one line as it is.
+    pub is_line: bool,
 }
 
 #[derive(Deserialize)]
@@ -75,16 +77,21 @@ fn abridged(error: &str) -> Cow<'_, str> {
 
 /// Reads a collection; the payloads are slices of `body`.
 pub fn parse(body: &[u8]) -> Result<Collection<'_>, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|error| {
+    let line = as_line(body);
+    let text = line.map_or_else(|| std::str::from_utf8(body), Ok).map_err(|error| {
         Malformed::new(format_args!(
             "The body is not UTF-8 from byte {} on",
             error.valid_up_to()
         ))
     })?;
-    match scan::collection(text) {
-        Some(collection) => Ok(collection),
-        None => parse_with_serde(text),
-    }
+    let collection = match scan::collection(text) {
+        Some(collection) => collection,
+        None => parse_with_serde(text)?,
+    };
+    Ok(Collection {
+        is_line: line.is_some(),
+        ..collection
+    })
 }
 
 /// The same for all that is not plain.
@@ -105,6 +112,7 @@ pub(super) fn parse_with_serde(text: &str) -> Result<Collection<'_>, Malformed> 
             version,
             token,
             payloads,
+            is_line: false,
         }),
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn collection(text: &str) -> Option<Collection<'_>> {
         version,
         token,
         payloads,
+        is_line: false,
     })
 }
 

@@ -105,7 +105,7 @@ impl Server {
         let key = self.local.key(exchange, stream, &collection.token, body)?;
         let stored = match self.local.accepted_before(key.as_ref())? {
             Some(numbers) => Err(numbers),
-            None => Ok(self.append(stream, key, &collection, body)?),
+            None => Ok(self.append(stream, key, &collection)?),
         };
         Ok(Taken {
             payloads: collection.payloads.len(),
@@ -113,10 +113,9 @@ impl Server {
         })
     }
 
-    /// Appends `collection`, which was read from `body`.
-    fn append(&self, stream: u16, key: Option<Key>, collection: &Collection<'_>, body: &[u8]) -> Result<Pending, Stop> {
+    fn append(&self, stream: u16, key: Option<Key>, collection: &Collection<'_>) -> Result<Pending, Stop> {
         let lines: Vec<_>;
-        let payloads: Vec<&[u8]> = if memchr::memchr2(b'\n', b'\r', body).is_none() {
+        let payloads: Vec<&[u8]> = if collection.is_line {
             collection.payloads.iter().map(|payload| payload.as_bytes()).collect()
         } else {
             lines = collection.payloads.iter().copied().map(one_line).collect();

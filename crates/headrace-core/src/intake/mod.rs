@@ -39,7 +39,7 @@ pub use self::{
     local::{Local, Pending},
     options::Options,
     scan::{MAX_DEPTH, Scan, is_clean},
-    text::{is_too_deep, one_line, sound, unescape},
+    text::{as_line, is_too_deep, one_line, sound, unescape},
 };
 use crate::{
     engine::Thread,
