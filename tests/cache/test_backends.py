@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from headrace.cache.backend import Found, Lease
+from headrace.cache.errors import RefusedError
 from headrace.cache.opening import opened
 from tests.cache.cache_process import TOKEN, cache_process
 from tests.cache.redis_process import redis_process
@@ -138,6 +139,15 @@ def test_several_are_set_and_found_at_once(backend):
     found = backend.get_many([*values, "none"])
     assert {key: one.value for key, one in found.items()} == values
     assert backend.invalidate(tag="many") == 1200
+
+
+@pytest.mark.parametrize("kind", ["memory", "service", "near"], indirect=True)
+@pytest.mark.parametrize("first", [True, False])
+def test_of_several_what_is_too_large_is_refused_and_the_others_are_kept(backend, first):
+    large, small = {"large": b"x" * (40 << 20)}, {f"k{at}": b"1" for at in range(600)}
+    with pytest.raises(RefusedError):
+        backend.set_many(large | small if first else small | large, ttl=60)
+    assert backend.get_many([*large, *small]).keys() == small.keys()
 
 
 def test_values_are_deleted(backend):

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from headrace.cache.disk import DiskBackend
-from headrace.cache.errors import AwayError
+from headrace.cache.errors import AwayError, RefusedError
 
 
 @pytest.fixture
@@ -50,6 +50,14 @@ def write(folder, worker):
         disk.set("shared", f"{worker}".encode() * 1000, ttl=60)
         assert len(set(disk.get("shared").value)) == 1
     disk.close()
+
+
+def test_of_several_what_is_too_large_is_refused_and_the_others_are_kept(tmp_path):
+    backend = DiskBackend(tmp_path, max_bytes=100_000)
+    with pytest.raises(RefusedError, match="'large': its 200000 bytes"):
+        backend.set_many({"a": b"1", "large": b"x" * 200_000, "b": b"2"}, ttl=60)
+    assert backend.get_many(["a", "large", "b"]).keys() == {"a", "b"}
+    backend.close()
 
 
 def test_processes_share_it(disk, tmp_path):

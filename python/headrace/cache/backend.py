@@ -73,7 +73,10 @@ class Backend(Protocol):
         """
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
-        """Keeps several values with the same lifetime and tags."""
+        """Keeps several values with the same lifetime and tags.
+
+        Raises `RefusedError` where it does not take some of them; the others are kept.
+        """
 
     def lease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """What is fresh, or the right to compute it.

@@ -126,9 +126,15 @@ class DiskBackend(Blocking):
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """As `Backend.set_many`."""
+        refused: RefusedError | None = None
         with self._transaction() as database:
             for key, value in values.items():
-                self._store(database, key, value, ttl, stale, tags)
+                try:
+                    self._store(database, key, value, ttl, stale, tags)
+                except RefusedError as error:  # noqa: PERF203 - the others are kept
+                    refused = error
+        if refused is not None:
+            raise refused
 
     def leased(self, key: str, seconds: float) -> Found | Lease | None:
         """As `Backend.lease` with no time to wait."""

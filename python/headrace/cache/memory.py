@@ -83,8 +83,14 @@ class MemoryBackend:
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
         """As `Backend.set_many`."""
+        refused: RefusedError | None = None
         for key, value in values.items():
-            self.set(key, value, ttl=ttl, stale=stale, tags=tags)
+            try:
+                self.set(key, value, ttl=ttl, stale=stale, tags=tags)
+            except RefusedError as error:  # noqa: PERF203 - the others are kept
+                refused = error
+        if refused is not None:
+            raise refused
 
     def lease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `Backend.lease`."""

@@ -24,6 +24,7 @@ TOGETHER: Final = 500  # calls in a batch
 LEASE: Final = (0.001, 3600.0)  # seconds, the shortest and the longest that a server grants
 WAIT: Final = 300.0  # seconds that a server lets somebody wait at most
 SLICE: Final = 1.0  # seconds of a thread's wait in one go; Python hears of Ctrl-C only in between
+TOO_LARGE: Final = "perhaps they are too large"
 BYTES: Final = 8 << 20  # of values in a batch, at least one value
 
 
@@ -112,16 +113,26 @@ class Remote:
         return bool(await self._aasked("set", key, value, ttl, stale, tags, *_conditions(lease, over)))
 
     def set_many(self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()) -> None:
-        """As `Backend.set_many`. Raises `RefusedError` when some were refused; the others are stored."""
+        """As `Backend.set_many`."""
+        stored, why = 0, TOO_LARGE
         for part in _parts(values):
-            _check_all(len(part), self._asked(self._client.set_many, part, ttl, stale, tags))
+            try:
+                stored += self._asked(self._client.set_many, part, ttl, stale, tags)
+            except RefusedError as error:  # noqa: PERF203 - the others are kept
+                why = str(error)
+        _check_all(len(values), stored, why)
 
     async def aset_many(
         self, values: Mapping[str, bytes], *, ttl: float, stale: float = 0, tags: Sequence[str] = ()
     ) -> None:
         """As `set_many`."""
+        stored, why = 0, TOO_LARGE
         for part in _parts(values):
-            _check_all(len(part), await self._aasked("set_many", part, ttl, stale, tags))
+            try:
+                stored += await self._aasked("set_many", part, ttl, stale, tags)
+            except RefusedError as error:  # noqa: PERF203 - the others are kept
+                why = str(error)
+        _check_all(len(values), stored, why)
 
     def lease(self, key: str, *, seconds: float, wait: float) -> Found | Lease | None:
         """As `Backend.lease`."""
@@ -271,9 +282,9 @@ def _parts(values: Mapping[str, bytes]) -> list[list[tuple[str, bytes]]]:
     return parts
 
 
-def _check_all(sent: int, stored: int) -> None:
+def _check_all(sent: int, stored: int, why: str) -> None:
     if stored < sent:
-        raise RefusedError(f"{sent - stored} of {sent} values were refused, perhaps because they are too large")
+        raise RefusedError(f"{sent - stored} of {sent} values were refused: {why}")
 
 
 def _forget_all() -> None:
