@@ -80,7 +80,7 @@ def test_each_acknowledged_entry_is_in_the_file_once_and_order_is_broken_by_mark
     flags += ["--window", "1s"]
     writers: list[Writer] = []
     for life in range(KILLS + 1):
-        with collector(tmp_path, *flags) as service:
+        with collector(tmp_path, *flags, environ={"HEADRACE_LOGS_COMPRESS": "false"}) as service:
             if not writers:
                 writers = [Writer(number, service.url, service.token) for number in range(WRITERS)]
                 for writer in writers:
