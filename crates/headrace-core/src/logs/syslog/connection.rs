@@ -28,6 +28,8 @@ use crate::net::{
 
 /// What is stored at once where much comes: some hundred messages share a record and a sync, and each is safe soon.
 const PORTION: usize = 128 * 1024;
+/// Where a read brings so much its sender is quick, and would wait for the next round with a full window.
+const PLENTY: usize = 16 * 1024;
 /// Rounds in a row that brought something, after which the kernel need not tell of less than `LOW_WATER`.
 const BUSY: u32 = 2;
 const LOW_WATER: u16 = u16::MAX;
@@ -82,7 +84,7 @@ impl<S: ClientStream> Connection<S> {
             rounds += 1;
             if stopping {
                 portions += 1;
-            } else if read < PORTION {
+            } else if read < PLENTY {
                 self.be_quiet(rounds >= BUSY);
                 self.shared.rounds.next().await;
             }

@@ -18,15 +18,15 @@ pub(super) struct Modern<'a> {
 /// Reads what follows the version, and adds host, process, kind and structured data to `fields`; none, and nothing
 /// added, where it has another form.
 pub(super) fn read<'a>(text: &'a str, clock: &mut Clock, fields: &mut String) -> Option<Modern<'a>> {
-    let (said, rest) = text.split_once(' ')?;
+    let (said, rest) = word(text)?;
     let time = match said {
         NIL => None,
         said => Some(clock.read(said)?),
     };
-    let (host, rest) = rest.split_once(' ')?;
-    let (source, rest) = rest.split_once(' ')?;
-    let (process, rest) = rest.split_once(' ')?;
-    let (kind, rest) = rest.split_once(' ')?;
+    let (host, rest) = word(rest)?;
+    let (source, rest) = word(rest)?;
+    let (process, rest) = word(rest)?;
+    let (kind, rest) = word(rest)?;
     let before = fields.len();
     for (name, value) in [("hostname", host), ("procid", process), ("msgid", kind)] {
         if value != NIL {
@@ -44,6 +44,12 @@ pub(super) fn read<'a>(text: &'a str, clock: &mut Clock, fields: &mut String) ->
         source: if source == NIL { "" } else { source },
         message: message.strip_prefix(BOM).unwrap_or(message),
     })
+}
+
+/// What stands before the next space, and behind it.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let end = memchr::memchr(b' ', text.as_bytes())?;
+    Some((&text[..end], &text[end + 1..]))
 }
 
 /// Adds each element of the structured data as an object of its parameters (6.3); what follows it.
