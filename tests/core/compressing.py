@@ -65,7 +65,12 @@ class Decoder:
 
     def take(self, data: bytes) -> bytes:
         take = getattr(self._decoder, "decompress", None) or self._decoder.process
-        return take(data)
+        taken = take(data)
+        # Brotli's decoders keep back what goes beyond their guess at its length.
+        takes_more = getattr(self._decoder, "can_accept_more_data", lambda: True)
+        while not takes_more():
+            taken += take(b"")
+        return taken
 
     def is_over(self) -> bool:
         """Whether the end was seen, and not only no more."""

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What one turn compresses at most, so that a long body does not keep other clients waiting: brotli takes some 2 ms for it.
+/// What one turn compresses at most, so that a long body does not keep other clients waiting: brotli takes some 3 ms for it.
 const TURN: usize = 128 * 1024;
 
 /// In which coding responses to a request leave.

@@ -3,11 +3,13 @@
 //! What was put in comes out when the encoder sees fit, or at once by `flush`: who has nothing more to give for now flushes, so
 //! that nobody waits for a rest, and pieces that follow each other are compressed together.
 //!
-//! Memory, whatever the length of bodies: about 1.3 MB for zstd (a window of 256 KiB, where level 3 would have 2 MiB), 1 MB for
-//! brotli, 270 kB for gzip. A thread has at most [`MOST`] encoders at a time, and keeps [`KEPT`] of those that can be used again,
-//! so that a response does not begin with clearing a megabyte. Further responses leave as they are until one is done.
+//! Memory, whatever the length of bodies: about 1 MB for zstd (a window of 256 KiB, where level 3 would have 2 MiB), 2.5 MB for
+//! brotli, 0.3 MB for gzip (100 responses held open, resident memory). A thread has at most [`MOST`] encoders at a time, and keeps
+//! [`KEPT`] of those that can be used again, so that a response does not begin with clearing a megabyte. Further responses leave as
+//! they are until one is done.
 //!
-//! Levels: zstd 3 and gzip 5 are Caddy's; brotli 4 is the last one that is about as fast as these.
+//! Levels: zstd 3 and gzip 5 are Caddy's; brotli 4 takes no longer than that gzip (100 KB of HTML: 0.8, 2.5 and 2.1 ms) and is
+//! denser.
 
 use std::{
     cell::{Cell, RefCell},
