@@ -2,6 +2,7 @@
 
 import _thread
 import asyncio
+import signal
 import threading
 import time
 
@@ -277,6 +278,15 @@ def test_a_lease_of_any_length_is_granted(backend, seconds):
     assert isinstance(backend.lease("k", seconds=seconds, wait=0), Lease)
 
 
+@pytest.fixture
+def hearing():
+    """Where the tests run in the background, a process is born deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_who_waits_in_a_thread_hears_of_an_interruption(url):
     """Ctrl-C is told to Python code only, which a thread in a long wait doesn't run."""
     backend = opened([url], timeout=10, token=TOKEN)
